@@ -1,0 +1,14 @@
+"""The runtime in the sandbox: drives one CLI, keeps the journal, serves gRPC.
+
+Rooms, from the door inwards; imports point downwards only:
+
+    server       gRPC: agent.v1, relay.v1, tokens, the nudge, start and stop
+    turns        the queue and the runner of turns
+    backends     one file or package a CLI              (side by side with journal)
+    journal      the SQLite file: turns, events, marks; the cursor over them
+    processes    CLI processes in groups of their own, ended whole
+    settings     the environment, read once
+    errors       the error tree        model: the facts all rooms share
+
+Shares nothing with `gateway` but `proto`.
+"""

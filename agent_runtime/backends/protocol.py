@@ -1,0 +1,114 @@
+"""What the runtime wants of a backend. tests/agent_runtime/backends holds the contract suite."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
+
+from agent_runtime.model import BackendEvent, TurnEnd
+from agent_runtime.processes import Processes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackendContext:
+    """What a backend is made with.
+
+    Attributes:
+        workspace: folder the CLI works in; exists.
+        home: folder for the CLI's own state, kept as long as the journal; exists.
+        env: the environment the CLI may see (and nothing else of ours).
+        options: the backend's own settings: the runtime's variables that begin with
+            FORGE_ and the backend's name in capitals, such as FORGE_COMMAND.
+        model: "" for the CLI's own default.
+        permission_mode: "default", "acceptEdits" or "bypassPermissions".
+        session_id: the session of the previous runtime, "" for none.
+        processes: the only way to start a process.
+    """
+
+    workspace: Path
+    home: Path
+    env: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, str]
+    model: str
+    permission_mode: str
+    session_id: str
+    processes: Processes
+
+
+@dataclass(frozen=True, slots=True)
+class Usability:
+    """Whether a backend could run here, for `doctor` and `demo`.
+
+    `detail`: the version found, or what is missing and what would help.
+    """
+
+    usable: bool
+    detail: str
+
+
+class TurnSink(Protocol):
+    """Where a backend puts what happens during one prompt."""
+
+    async def emit(self, event: BackendEvent) -> None:
+        """Journal an event. Waits while the journal has no room: then read no further."""
+        ...
+
+    async def session(self, session_id: str) -> None:
+        """Record the CLI's session, so that the next runtime can resume it."""
+        ...
+
+
+class Backend(Protocol):
+    """Drives one CLI. One task at a time calls start/prompt/stop; the other methods
+    may be called by another task meanwhile."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def probe(cls, env: Mapping[str, str]) -> Usability:
+        """Look, without starting anything that stays, whether it could run here."""
+        ...
+
+    @classmethod
+    def create(cls, context: BackendContext) -> Self:
+        """Make one; nothing is started yet. Raises BackendUnusable for wrong settings."""
+        ...
+
+    async def start(self) -> None:
+        """Make the CLI ready for prompts; called before a prompt whenever `running` is False.
+
+        Raises:
+            BackendUnusable: it cannot run here; the message says what would help.
+        """
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether a prompt can be sent without `start`."""
+        ...
+
+    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
+        """Run one prompt to its end, every event through the sink, in order.
+
+        Never raises for what the CLI or the model does: that is a TurnEnd.
+
+        Raises:
+            BackendCrashed: the CLI ended before the prompt did.
+        """
+        ...
+
+    async def interrupt(self) -> None:
+        """Make the running prompt end soon with INTERRUPTED. Nothing when none runs."""
+        ...
+
+    async def set_model(self, model: str) -> None:
+        """In effect from the next prompt. Raises Invalid with the right form."""
+        ...
+
+    async def set_permission_mode(self, mode: str) -> None:
+        """In effect from the next prompt at the latest. Raises Invalid for unknown modes."""
+        ...
+
+    async def stop(self) -> None:
+        """End every process of the CLI, whole groups; a running prompt then ends. Idempotent."""
+        ...

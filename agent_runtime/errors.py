@@ -1,0 +1,63 @@
+"""Everything that can go wrong in the runtime.
+
+    RuntimeFault
+    +-- SettingsError       the environment is wrong; names the variable
+    +-- FolderBusy          another process holds the folder's lock
+    +-- JournalBroken       the journal cannot be opened, or is of a newer version
+    +-- JournalClosed       used after close
+    +-- Invalid             a command's field is wrong; names it
+    +-- Exhausted           too many unsettled turns, or the journal is full
+    +-- Closing             takes no new command any more
+    +-- UnknownTurn         no such request_id
+    +-- Trimmed             rows from there on are not kept any more
+    +-- BackendUnusable     the CLI is missing, of a wrong version, or cannot start
+    +-- BackendCrashed      the CLI ended in mid-turn
+"""
+
+
+class RuntimeFault(Exception):
+    """Root of the tree. `str(error)` is one sentence fit to be shown."""
+
+
+class SettingsError(RuntimeFault):
+    """An environment variable cannot be used."""
+
+
+class FolderBusy(RuntimeFault):
+    """Another runtime lives in this folder."""
+
+
+class JournalBroken(RuntimeFault):
+    """The journal cannot be used; the message says why."""
+
+
+class JournalClosed(RuntimeFault):
+    """The journal has been closed."""
+
+
+class Invalid(RuntimeFault):
+    """A command that can never be accepted; the message names the field."""
+
+
+class Exhausted(RuntimeFault):
+    """No room for another turn now."""
+
+
+class Closing(RuntimeFault):
+    """The runtime is going; another one may come."""
+
+
+class UnknownTurn(RuntimeFault):
+    """The journal knows no turn of that request_id."""
+
+
+class Trimmed(RuntimeFault):
+    """The rows asked for are not kept any more."""
+
+
+class BackendUnusable(RuntimeFault):
+    """The backend cannot be used; the message says why and what would help."""
+
+
+class BackendCrashed(RuntimeFault):
+    """The CLI ended while it was needed; the message holds the end of its stderr."""

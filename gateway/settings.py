@@ -1,0 +1,142 @@
+"""The gateway's environment, read once into one frozen object.
+
+`Settings` is the single source: its names, defaults, bounds and descriptions
+are what is enforced and what docs/settings.md shows.
+"""
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from gateway.errors import SettingsError
+
+IGNORED = ("DATABASE_URL", "READ_TIMEOUT", "WRITE_TIMEOUT")
+"""Accepted for the sake of Forge's deployments; one log line says they do nothing."""
+
+_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(float):
+    """Seconds, written in Go's form: `500ms`, `10s`, `1m30s`, `1.5h`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        parts = _GO_DURATION.findall(text)
+        if not parts or "".join(number + unit for number, unit in parts) != text:
+            raise ValueError("a duration such as 500ms, 10s, 1m30s or 1.5h is needed")
+        return cls(sum(float(number) * _UNIT_S[unit] for number, unit in parts))
+
+
+def _default_state() -> Path:
+    return Path(platformdirs.user_data_dir("forge"))
+
+
+def _default_runtime() -> Path:
+    with warnings.catch_warnings():  # it warns where there is no XDG_RUNTIME_DIR; its fallback is fine
+        warnings.simplefilter("ignore")
+        return Path(platformdirs.user_runtime_dir("forge"))
+
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read by `Settings.from_env`; every field's `name` is its variable."""
+
+    host: Annotated[str, Meta(description="Address the HTTP API listens on")] = msgspec.field(
+        name="FORGE_HOST", default="127.0.0.1"
+    )
+    port: Annotated[Port, Meta(description="TCP port of the HTTP API; 0 picks a free one")] = (
+        msgspec.field(name="PORT", default=8080)
+    )
+    debug: Annotated[bool, Meta(description="Log at debug level")] = msgspec.field(
+        name="DEBUG", default=False
+    )
+    auth: Annotated[
+        Literal["on", "off"],
+        Meta(description="`off` serves any address without API keys, with a warning"),
+    ] = msgspec.field(name="FORGE_AUTH", default="on")
+    keys_file: Annotated[
+        Path | None,
+        Meta(description="API keys (hashes and owners), re-read when it changes"),
+    ] = msgspec.field(name="FORGE_KEYS_FILE", default=None)
+    state_dir: Annotated[
+        Path, Meta(description="Local launcher: agents' folders and the gateway keys")
+    ] = msgspec.field(name="FORGE_STATE_DIR", default_factory=_default_state)
+    runtime_dir: Annotated[
+        Path, Meta(description="Local launcher: short folder for Unix sockets")
+    ] = msgspec.field(name="FORGE_RUNTIME_DIR", default_factory=_default_runtime)
+    launcher: Annotated[
+        Literal["local"], Meta(description="What makes agents")
+    ] = msgspec.field(name="FORGE_LAUNCHER", default="local")
+    backend: Annotated[
+        str, Meta(description="Backend of agents made without one", min_length=1)
+    ] = msgspec.field(name="FORGE_BACKEND", default="command")
+    cors_origins: Annotated[
+        str, Meta(description="Origins allowed to call from a browser, comma-separated")
+    ] = msgspec.field(name="CORS_ORIGINS", default="")
+    shutdown_timeout: Annotated[
+        Duration, Meta(description="How long SIGTERM waits for requests and posts in flight")
+    ] = msgspec.field(name="SHUTDOWN_TIMEOUT", default=Duration(10))
+    create_timeout: Annotated[
+        Duration, Meta(description="How long creating an agent waits until it is ready")
+    ] = msgspec.field(name="FORGE_CREATE_TIMEOUT", default=Duration(60))
+    max_body_bytes: Annotated[
+        int, Meta(description="Largest request body in bytes", ge=1024)
+    ] = msgspec.field(name="FORGE_MAX_BODY_BYTES", default=16 * 1024 * 1024)
+    webhook_timeout: Annotated[
+        Duration, Meta(description="Total deadline of one delivery attempt")
+    ] = msgspec.field(name="WEBHOOK_TIMEOUT", default=Duration(10))
+    webhook_max_retries: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="Most attempts of one event; unset: no limit"),
+    ] = msgspec.field(name="WEBHOOK_MAX_RETRIES", default=None)
+    bypass_token: Annotated[
+        str, Meta(description="Sent as x-vercel-protection-bypass to FORGE_BYPASS_HOSTS")
+    ] = msgspec.field(name="VERCEL_BYPASS_TOKEN", default="")
+    bypass_hosts: Annotated[
+        str, Meta(description="Hosts that get the bypass token, comma-separated")
+    ] = msgspec.field(name="FORGE_BYPASS_HOSTS", default="")
+    idle_exit: Annotated[
+        Duration, Meta(description="Local agents idle, delivered and unused this long end")
+    ] = msgspec.field(name="FORGE_IDLE_EXIT", default=Duration(1800))
+    log_format: Annotated[
+        Literal["auto", "json", "text"], Meta(description="auto: text on a terminal, else JSON")
+    ] = msgspec.field(name="FORGE_LOG_FORMAT", default="auto")
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read what is set and not empty; everything else has its default.
+
+        Raises:
+            SettingsError: names the variable and what would be right.
+        """
+        known = {field.encode_name for field in msgspec.structs.fields(cls)}
+        given = {name: env[name] for name in known if env.get(name)}
+        try:
+            return msgspec.convert(given, cls, strict=False, dec_hook=_decode)
+        except msgspec.ValidationError as error:
+            raise SettingsError(_sentence(error)) from error
+
+    def __repr__(self) -> str:
+        return f"Settings(host={self.host!r}, port={self.port})"
+
+
+def _decode(kind: type, value: Any) -> Any:
+    if kind is Duration:
+        return Duration.parse(value)
+    if kind is Path:
+        return Path(value).expanduser()
+    raise NotImplementedError(kind)
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    problem, _, where = str(error).partition(" - at `$.")
+    return f"{where.rstrip('`') or 'the environment'}: {problem}"
