@@ -1,0 +1,135 @@
+"""The one writer: gathers what is asked for while a commit is under way into the next one."""
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from agent_runtime.errors import JournalBroken, JournalClosed, RuntimeFault
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Operation = Callable[[sqlite3.Connection], T]
+"""Statements of one change. Depends on nothing but the tables, so that it can be
+repeated after a failed commit; raises RuntimeFault to refuse and change nothing."""
+
+MAX_BATCH = 512
+"""Operations a commit holds at most."""
+
+_FIRST_RETRY_S = 0.1
+_LAST_RETRY_S = 5.0
+_CLOSE_TRIES = 3
+
+
+@dataclass(slots=True)
+class _Pending:
+    operation: Operation[Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    refusal: RuntimeFault | None = None
+    on_take: Callable[[], object] | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    entries: list[_Pending]
+    error: sqlite3.Error | None = field(default=None)
+
+
+class Writer:
+    """Owns the writing connection. Used from the event loop; one thread runs the statements.
+
+    A commit that fails (disk full, I/O error) publishes nothing and is tried
+    again with the same operations until it succeeds or the writer is closed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._waiting: list[_Pending] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def submit(
+        self, operation: Operation[T], on_take: Callable[[], object] | None = None
+    ) -> "asyncio.Future[T]":
+        """Put it into the next commit; the future is done once that is on disk.
+
+        Until `on_take` is called, just before its commit begins, the owner may
+        still change what the operation will write.
+        """
+        if self._closing:
+            raise JournalClosed("the journal is closed")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Pending(operation, future, on_take=on_take))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="journal-writer")
+        return future
+
+    async def close(self) -> None:
+        """Commit what is waiting, then end the thread."""
+        self._closing = True
+        if self._worker is not None:
+            await self._worker
+        self._thread.shutdown()
+        self._connection.close()
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = _Batch(self._waiting[:MAX_BATCH])
+            del self._waiting[:MAX_BATCH]
+            for entry in batch.entries:
+                if entry.on_take is not None:
+                    entry.on_take()
+            await self._commit_at_last(batch)
+            self._publish(batch)
+        self._worker = None
+
+    async def _commit_at_last(self, batch: _Batch) -> None:
+        loop = asyncio.get_running_loop()
+        pause, tries_while_closing = _FIRST_RETRY_S, 0
+        while True:
+            await loop.run_in_executor(self._thread, self._commit, batch)
+            tries_while_closing += self._closing
+            if batch.error is None or tries_while_closing == _CLOSE_TRIES:
+                return
+            log.error("journal_commit_failed", extra={"error": str(batch.error)})
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LAST_RETRY_S)
+
+    def _commit(self, batch: _Batch) -> None:
+        batch.error = None
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for entry in batch.entries:
+                self._run(entry)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            batch.error = error
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _run(self, entry: _Pending) -> None:
+        entry.refusal = None
+        self._connection.execute("SAVEPOINT operation")
+        try:
+            entry.result = entry.operation(self._connection)
+        except RuntimeFault as refusal:
+            entry.refusal = refusal
+            self._connection.execute("ROLLBACK TO operation")
+        self._connection.execute("RELEASE operation")
+
+    def _publish(self, batch: _Batch) -> None:
+        for entry in batch.entries:
+            if entry.future.done():  # its caller has gone; what it asked for is on disk
+                continue
+            if batch.error is not None:
+                entry.future.set_exception(JournalBroken(f"not written: {batch.error}"))
+            elif entry.refusal is not None:
+                entry.future.set_exception(entry.refusal)
+            else:
+                entry.future.set_result(entry.result)

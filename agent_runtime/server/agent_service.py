@@ -1,0 +1,52 @@
+"""agent.v1: what direct clients speak."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import TypeAlias
+
+import grpc
+
+from agent_runtime.journal.journal import Journal
+from agent_runtime.server.conversation import Conversation
+from agent_runtime.server.status import Status
+from agent_runtime.server.usage import Usage
+from agent_runtime.turns.runner import Runner
+from proto.agent.v1 import agent_pb2, agent_pb2_grpc
+
+Context: TypeAlias = "grpc.aio.ServicerContext[agent_pb2.AgentRequest, agent_pb2.AgentResponse]"
+
+
+class AgentService(agent_pb2_grpc.AgentServiceServicer):
+    """Journals what comes and follows it through cursors; keeps nothing of its own."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        runner: Runner,
+        status: Status,
+        usage: Usage,
+        shutdown: Callable[[bool], None],
+    ) -> None:
+        self._journal = journal
+        self._runner = runner
+        self._status = status
+        self._usage = usage
+        self._shutdown = shutdown
+
+    async def Connect(  # type: ignore[override]  # writes to the context, which grpc.aio takes too
+        self, request_iterator: AsyncIterator[agent_pb2.AgentRequest], context: Context
+    ) -> None:
+        with self._usage.call():
+            conversation = Conversation(self._journal, self._runner, context.write)
+            await conversation.run(request_iterator)
+
+    async def GetStatus(
+        self, request: agent_pb2.GetStatusRequest, context: object
+    ) -> agent_pb2.GetStatusResponse:
+        return self._status.read()
+
+    async def Shutdown(
+        self, request: agent_pb2.ShutdownRequest, context: object
+    ) -> agent_pb2.ShutdownResponse:
+        self._shutdown(request.graceful)
+        return agent_pb2.ShutdownResponse(success=True)

@@ -1,0 +1,88 @@
+"""When the runtime ends: asked to, idle, or retired and delivered."""
+
+import asyncio
+import logging
+
+from agent_runtime.journal.journal import Journal
+from agent_runtime.server.usage import Usage
+from agent_runtime.turns.runner import Runner
+
+log = logging.getLogger(__name__)
+
+_TRIM_EVERY_S = 600.0
+
+
+class Life:
+    """Three small tasks that watch for an end, and the wish to end itself."""
+
+    def __init__(
+        self, *, journal: Journal, runner: Runner, usage: Usage, idle_exit_s: float
+    ) -> None:
+        self._journal = journal
+        self._runner = runner
+        self._usage = usage
+        self._idle_exit_s = idle_exit_s
+        self._over = asyncio.Event()
+        self._retired = asyncio.Event()
+        self.graceful = True
+
+    def end(self, *, graceful: bool) -> None:
+        """Make `wait` return; a second wish may only make it less graceful."""
+        self.graceful = self.graceful and graceful
+        self._over.set()
+
+    @property
+    def ending(self) -> bool:
+        return self._over.is_set()
+
+    async def wait(self) -> None:
+        await self._over.wait()
+
+    async def retire(self, *, graceful: bool) -> None:
+        """End every turn; from then on the runtime stays only to deliver."""
+        await self._runner.retire(graceful=graceful)
+        self._retired.set()
+
+    async def end_when_delivered(self) -> None:
+        """Once retired: end when nothing is left to deliver."""
+        await self._retired.wait()
+        watch = self._journal.watch()
+        try:
+            while self._journal.has_unsettled():
+                await watch.changed()
+        finally:
+            watch.close()
+        log.info("retired_and_delivered")
+        self.end(graceful=False)
+
+    async def end_when_idle(self) -> None:
+        """Unused for long: close Submit, look again, end."""
+        if not self._idle_exit_s:
+            return
+        while not await self._idle_now():  # noqa: ASYNC110 - it waits for time to pass, no event
+            await asyncio.sleep(max(0.05, self._idle_exit_s - self._usage.idle_s))
+        log.info("idle_exit", extra={"idle_s": round(self._usage.idle_s)})
+        self.end(graceful=False)
+
+    async def trim(self) -> None:
+        """Let go, from time to time, of what is too old."""
+        while True:
+            await asyncio.sleep(_TRIM_EVERY_S)
+            await self._journal.trim()
+
+    async def _idle_now(self) -> bool:
+        if not self._unused():
+            return False
+        self._runner.close()
+        await asyncio.sleep(0)  # let what was just let in come to be seen
+        if self._unused():
+            return True
+        self._runner.reopen()
+        return False
+
+    def _unused(self) -> bool:
+        return (
+            self._usage.idle_s >= self._idle_exit_s
+            and not self._runner.busy
+            and not self._journal.has_unsettled()
+        )

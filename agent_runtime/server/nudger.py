@@ -1,0 +1,81 @@
+"""Tells gateways that there is something to deliver and nobody who relays it."""
+
+import asyncio
+import logging
+import random
+from pathlib import Path
+
+import grpc
+
+from agent_runtime.journal.journal import Journal
+from agent_runtime.server.relay_slot import RelaySlot
+from proto.relay.v1 import relay_pb2, relay_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_S = 0.2
+LAST_DELAY_S = 10.0
+_CALL_S = 1.0
+_DIRECTORY = "dir:"
+
+
+class Nudger:
+    """One task. `where`: `host:port`, or `dir:/folder` whose gateway-*.sock are tried in
+    random order until one answers; "": nobody is nudged."""
+
+    def __init__(self, *, agent_id: str, where: str, journal: Journal, slot: RelaySlot) -> None:
+        self._agent_id = agent_id
+        self._where = where
+        self._journal = journal
+        self._slot = slot
+
+    async def run(self) -> None:
+        """For life."""
+        watch = self._journal.watch()
+        try:
+            while self._where:
+                await self._slot.wait_free()
+                if self._journal.has_undelivered():
+                    await self._nudge_until_taken()
+                else:
+                    await watch.changed()
+        finally:
+            watch.close()
+
+    async def _nudge_until_taken(self) -> None:
+        delay_s = FIRST_DELAY_S
+        while not await self._taken_within(delay_s * random.uniform(0.75, 1.25)):  # noqa: S311 - jitter
+            if not self._journal.has_undelivered():
+                return
+            await self._nudge_any()
+            delay_s = min(delay_s * 2, LAST_DELAY_S)
+
+    async def _taken_within(self, delay_s: float) -> bool:
+        try:
+            await asyncio.wait_for(self._slot.wait_taken(), delay_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _nudge_any(self) -> None:
+        for target in self._targets():
+            if await self._nudge(target):
+                return
+
+    def _targets(self) -> list[str]:
+        if not self._where.startswith(_DIRECTORY):
+            return [self._where]
+        folder = Path(self._where.removeprefix(_DIRECTORY))
+        targets = [f"unix:{socket}" for socket in folder.glob("gateway-*.sock")]
+        random.shuffle(targets)
+        return targets
+
+    async def _nudge(self, target: str) -> bool:
+        async with grpc.aio.insecure_channel(target) as channel:
+            stub = relay_pb2_grpc.NudgeServiceStub(channel)
+            try:
+                await stub.Nudge(relay_pb2.NudgeRequest(agent_id=self._agent_id), timeout=_CALL_S)
+            except grpc.aio.AioRpcError as error:
+                log.debug("nudge_failed", extra={"target": target, "code": error.code().name})
+                return False
+        return True

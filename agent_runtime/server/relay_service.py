@@ -1,0 +1,144 @@
+"""relay.v1: what gateways speak."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+
+from agent_runtime.errors import (
+    Closing,
+    Exhausted,
+    Invalid,
+    JournalBroken,
+    RuntimeFault,
+    Trimmed,
+    UnknownTurn,
+)
+from agent_runtime.journal.journal import Journal
+from agent_runtime.journal.rows import Turn
+from agent_runtime.server.relay_session import RelayDead, RelaySession
+from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
+from agent_runtime.server.replay import replay
+from agent_runtime.server.usage import Usage
+from agent_runtime.turns.command import check
+from agent_runtime.turns.runner import Runner
+from proto.relay.v1 import relay_pb2, relay_pb2_grpc
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_STATUS: dict[type[RuntimeFault], grpc.StatusCode] = {
+    Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    Closing: grpc.StatusCode.FAILED_PRECONDITION,
+    Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    UnknownTurn: grpc.StatusCode.NOT_FOUND,
+    Trimmed: grpc.StatusCode.OUT_OF_RANGE,
+    JournalBroken: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+async def abort(context: Context, fault: RuntimeFault) -> NoReturn:
+    """End the call with the status that relay.proto gives for this fault."""
+    code = next(
+        (code for kind, code in _STATUS.items() if isinstance(fault, kind)),
+        grpc.StatusCode.INTERNAL,
+    )
+    await context.abort(code, str(fault))
+
+
+class RelayService(relay_pb2_grpc.RelayServiceServicer):
+    """Submit, Relay, Replay, Turns, Retire."""
+
+    def __init__(
+        self,
+        *,
+        agent_id: str,
+        journal: Journal,
+        runner: Runner,
+        slot: RelaySlot,
+        usage: Usage,
+        retire: Callable[[bool], Awaitable[None]],
+    ) -> None:
+        self._agent_id = agent_id
+        self._journal = journal
+        self._runner = runner
+        self._slot = slot
+        self._usage = usage
+        self._retire = retire
+
+    async def Submit(
+        self, request: relay_pb2.SubmitRequest, context: Context
+    ) -> relay_pb2.SubmitResponse:
+        self._usage.touch()
+        try:
+            if not request.request.request_id:
+                raise Invalid("request_id: is needed here")
+            options = request.delivery if request.HasField("delivery") else None
+            command = check(request.request, ticket=request.ticket, options=options)
+            accepted = await self._runner.submit(command)
+        except RuntimeFault as fault:
+            await abort(context, fault)
+        return relay_pb2.SubmitResponse(
+            result=accepted.result,
+            state=accepted.turn.state,
+            relay_attached=self._slot.attached,
+        )
+
+    async def Relay(  # type: ignore[override]  # writes to the context, which grpc.aio takes too
+        self, request_iterator: AsyncIterator[relay_pb2.RelayUp], context: Context
+    ) -> None:
+        try:
+            session = self._slot.enter(
+                lambda: RelaySession(
+                    journal=self._journal, agent_id=self._agent_id, write=context.write
+                )
+            )
+        except RelayTaken as taken:
+            await context.abort(grpc.StatusCode.ALREADY_EXISTS, str(taken))
+        try:
+            await session.run(request_iterator)
+        except RelayDead as dead:
+            await context.abort(grpc.StatusCode.ABORTED, str(dead))
+        finally:
+            self._slot.leave()
+
+    async def Replay(  # type: ignore[override]  # writes to the context, which grpc.aio takes too
+        self, request: relay_pb2.ReplayRequest, context: Context
+    ) -> None:
+        with self._usage.call():
+            try:
+                await replay(self._journal, request, context.write)
+            except RuntimeFault as fault:
+                await abort(context, fault)
+
+    async def Turns(
+        self, request: relay_pb2.TurnsRequest, context: Context
+    ) -> relay_pb2.TurnsResponse:
+        try:
+            if request.request_id:
+                rows = [self._journal.turn(request.request_id)]
+            else:
+                rows = self._journal.turns()
+        except RuntimeFault as fault:
+            await abort(context, fault)
+        return relay_pb2.TurnsResponse(turns=[self._turn(row) for row in rows])
+
+    def _turn(self, row: Turn) -> relay_pb2.Turn:
+        return relay_pb2.Turn(
+            request_id=row.request_id,
+            state=row.state,
+            outcome=row.outcome,
+            first_seq=row.first_seq,
+            last_seq=row.last_seq,
+            acked_seq=row.acked_seq,
+            delivery=row.delivery,
+            generation=row.generation,
+            rejected_seqs=self._journal.rejected(row.turn),
+            created_ms=row.created_ms,
+        )
+
+    async def Retire(
+        self, request: relay_pb2.RetireRequest, context: Context
+    ) -> relay_pb2.RetireResponse:
+        await asyncio.shield(self._retire(request.graceful))
+        return relay_pb2.RetireResponse()

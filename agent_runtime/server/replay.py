@@ -1,0 +1,37 @@
+"""Journal rows from a seq, optionally following what comes."""
+
+from collections.abc import Awaitable, Callable
+
+from agent_runtime.journal.cursor import Cursor
+from agent_runtime.journal.journal import Journal
+from proto.relay.v1 import relay_pb2
+
+Write = Callable[[relay_pb2.ReplayResponse], Awaitable[None]]
+
+
+async def replay(journal: Journal, request: relay_pb2.ReplayRequest, write: Write) -> None:
+    """Write what the request asks for; returns at its end, or never while it follows all turns.
+
+    Raises:
+        UnknownTurn, Trimmed
+    """
+    turn = journal.turn(request.request_id).turn if request.request_id else None
+    given = request.HasField("after_seq")
+    cursor = journal.cursor(turn, request.after_seq if given else None, whole=given)
+    watch = journal.watch()
+    try:
+        while not await _write_rows(cursor, write, one_turn=turn is not None):
+            if not request.follow:
+                return
+            await watch.changed()
+    finally:
+        watch.close()
+
+
+async def _write_rows(cursor: Cursor, write: Write, *, one_turn: bool) -> bool:
+    """Everything there is; True when the one turn has ended."""
+    while rows := cursor.take():
+        await write(relay_pb2.ReplayResponse(events=[row.response for row in rows]))
+        if one_turn and rows[-1].response.is_final:
+            return True
+    return False

@@ -1,0 +1,212 @@
+"""Composition: what a runtime is made of, and the order in which it starts and stops."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from agent_runtime.backends.protocol import Backend, BackendContext
+from agent_runtime.backends.registry import load
+from agent_runtime.journal.journal import Journal
+from agent_runtime.journal.lock import FolderLock
+from agent_runtime.process_table import ProcessGroup
+from agent_runtime.processes import Processes, end_leftover
+from agent_runtime.server.agent_service import AgentService
+from agent_runtime.server.life import Life
+from agent_runtime.server.nudger import Nudger
+from agent_runtime.server.relay_service import RelayService
+from agent_runtime.server.relay_slot import RelaySlot
+from agent_runtime.server.status import Status
+from agent_runtime.server.tokens import TokenInterceptor
+from agent_runtime.server.usage import Usage
+from agent_runtime.settings import Settings
+from agent_runtime.turns.runner import Runner
+from proto.agent.v1 import agent_pb2, agent_pb2_grpc
+from proto.relay.v1 import relay_pb2, relay_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+"""Of one gRPC message: a body of the gateway's limit, or one event of 4 MiB, with room."""
+
+CLEAN = "clean"
+DELETED = "deleted"
+
+_GROUPS_FACT = "process_groups"
+_STOP_S = 1.0
+
+
+async def serve(settings: Settings, env: Mapping[str, str]) -> None:
+    """Run an agent until it ends.
+
+    Raises:
+        FolderBusy: another runtime lives in the folder.
+        JournalBroken, BackendUnusable: it cannot start; says why.
+    """
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FolderLock.take(settings.state_dir)
+    try:
+        (settings.state_dir / CLEAN).unlink(missing_ok=True)
+        async with Journal(settings.state_dir) as journal:
+            await _Runtime(settings, env, journal).live()
+            clean = not journal.has_unsettled()
+        if clean:
+            (settings.state_dir / CLEAN).touch()
+    finally:
+        lock.release()
+
+
+class _Runtime:
+    """Everything that lives between the journal's opening and its closing."""
+
+    def __init__(self, settings: Settings, env: Mapping[str, str], journal: Journal) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._runner = Runner(
+            journal=journal,
+            backend=_backend(settings, env, journal),
+            turn_limit_s=settings.turn_limit_s,
+            grace_s=settings.grace_s,
+        )
+        self._slot = RelaySlot()
+        self._usage = Usage()
+        self._life = Life(
+            journal=journal,
+            runner=self._runner,
+            usage=self._usage,
+            idle_exit_s=settings.idle_exit_s,
+        )
+        self._nudger = Nudger(
+            agent_id=settings.agent_id, where=settings.nudge, journal=journal, slot=self._slot
+        )
+        self._server = self._build_server()
+
+    async def live(self) -> None:
+        """Start, serve until the end is wished for, stop in reverse order."""
+        await _end_leftovers(self._journal)
+        await self._runner.recover()
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(self._runner.run(), name="runner")
+            beside = [
+                tasks.create_task(self._nudger.run(), name="nudger"),
+                tasks.create_task(self._life.end_when_idle(), name="idle"),
+                tasks.create_task(self._life.end_when_delivered(), name="retired"),
+                tasks.create_task(self._life.trim(), name="trim"),
+            ]
+            self._own_signals()
+            if (self._settings.state_dir / DELETED).exists():
+                await self._life.retire(graceful=False)
+            await self._server.start()
+            log.info("agent_ready", extra={"address": self._settings.address})
+            await self._life.wait()
+            await self._runner.drain(graceful=self._life.graceful)
+            await running
+            for task in beside:
+                task.cancel()
+            self._slot.close()
+            await self._server.stop(_STOP_S)
+
+    def _build_server(self) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            interceptors=[
+                TokenInterceptor(
+                    client_sha256=self._settings.client_token_sha256,
+                    relay_sha256=self._settings.relay_token_sha256,
+                )
+            ],
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        self._add_services(server)
+        server.add_insecure_port(_bindable(self._settings.address))
+        return server
+
+    def _add_services(self, server: grpc.aio.Server) -> None:
+        status = Status(settings=self._settings, journal=self._journal, runner=self._runner)
+        agent = AgentService(
+            journal=self._journal,
+            runner=self._runner,
+            status=status,
+            usage=self._usage,
+            shutdown=lambda graceful: self._life.end(graceful=graceful),
+        )
+        relay = RelayService(  # type: ignore[abstract]  # Redeliver and Drained: not sent yet, UNIMPLEMENTED
+            agent_id=self._settings.agent_id,
+            journal=self._journal,
+            runner=self._runner,
+            slot=self._slot,
+            usage=self._usage,
+            retire=lambda graceful: self._life.retire(graceful=graceful),
+        )
+        checks = health.aio.HealthServicer()
+        agent_pb2_grpc.add_AgentServiceServicer_to_server(agent, server)
+        relay_pb2_grpc.add_RelayServiceServicer_to_server(relay, server)
+        health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+        names = [
+            agent_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
+            relay_pb2.DESCRIPTOR.services_by_name["RelayService"].full_name,
+            health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+            reflection.SERVICE_NAME,
+        ]
+        reflection.enable_server_reflection(names, server)
+
+    def _own_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._signalled)
+
+    def _signalled(self) -> None:
+        """The first one ends gracefully, a second one without waiting for the turn."""
+        self._life.end(graceful=not self._life.ending)
+
+
+def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Backend:
+    async def record(groups: frozenset[ProcessGroup]) -> None:
+        told = [[group.pgid, group.start_time, group.boot_id] for group in groups]
+        await journal.put_fact(_GROUPS_FACT, json.dumps(told))
+
+    home = settings.state_dir / "home"
+    for folder in (home, settings.workspace):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    prefix = f"FORGE_{settings.backend.upper()}"
+    context = BackendContext(
+        workspace=settings.workspace,
+        home=home,
+        env=Settings.cli_env(env),
+        options={name: value for name, value in env.items() if name.startswith(prefix)},
+        model=journal.fact("model") or settings.model,
+        permission_mode=journal.fact("permission_mode") or settings.permission_mode,
+        session_id=journal.fact(f"session:{settings.backend}"),
+        processes=Processes(record),
+    )
+    return load(settings.backend).create(context)
+
+
+async def _end_leftovers(journal: Journal) -> None:
+    """End what a runtime that was killed has left running."""
+    for pgid, start_time, boot_id in json.loads(journal.fact(_GROUPS_FACT) or "[]"):
+        log.info("ending_leftover", extra={"pgid": pgid})
+        await end_leftover(ProcessGroup(pgid, start_time, boot_id))
+    await journal.put_fact(_GROUPS_FACT, "[]")
+
+
+def _bindable(address: str) -> str:
+    """A socket file that a dead runtime left is in the way."""
+    if address.startswith("unix:"):
+        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+    return address
+
+
+def private_files() -> None:
+    """Whatever this process and its children make is for this user only."""
+    os.umask(0o077)

@@ -1,0 +1,35 @@
+"""What the agent says of itself."""
+
+import time
+
+from agent_runtime.journal.journal import Journal
+from agent_runtime.settings import Settings
+from agent_runtime.turns.runner import Runner
+from proto.agent.v1 import agent_pb2
+
+
+class Status:
+    """Reads journal and runner; never waits for the backend."""
+
+    def __init__(self, *, settings: Settings, journal: Journal, runner: Runner) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._runner = runner
+        self._started = time.monotonic()
+
+    def read(self) -> agent_pb2.GetStatusResponse:
+        return agent_pb2.GetStatusResponse(
+            agent_id=self._settings.agent_id,
+            session_id=self._runner.session_id,
+            state=self._state(),
+            latest_seq=self._journal.latest_seq(),
+            current_model=self._journal.fact("model") or self._settings.model,
+            permission_mode=self._journal.fact("permission_mode") or self._settings.permission_mode,
+            uptime_ms=int((time.monotonic() - self._started) * 1000),
+            backend=self._runner.backend_name,
+        )
+
+    def _state(self) -> agent_pb2.AgentState.ValueType:
+        if self._runner.processing:
+            return agent_pb2.AGENT_STATE_PROCESSING
+        return agent_pb2.AGENT_STATE_ERROR if self._runner.failure else agent_pb2.AGENT_STATE_IDLE

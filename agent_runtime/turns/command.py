@@ -1,0 +1,74 @@
+"""Turning a request into a checked command."""
+
+import hashlib
+import re
+import secrets
+
+from agent_runtime.errors import Invalid
+from agent_runtime.journal.rows import Command, CommandKind
+from proto.agent.v1.agent_pb2 import AgentRequest
+from proto.relay.v1.relay_pb2 import DeliveryOptions
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_TICKET_BYTES = 8 * 1024
+MODES = ("default", "acceptEdits", "bypassPermissions")
+
+_KINDS = {
+    "send_message": CommandKind.MESSAGE,
+    "interrupt": CommandKind.INTERRUPT,
+    "set_permission_mode": CommandKind.SET_PERMISSION_MODE,
+    "set_model": CommandKind.SET_MODEL,
+}
+
+
+class UnknownCommand(Invalid):
+    """No command is set, or one this version does not know."""
+
+
+def check(
+    request: AgentRequest, *, ticket: bytes = b"", options: DeliveryOptions | None = None
+) -> Command:
+    """A command ready to be journalled; an empty request_id is generated.
+
+    Raises:
+        UnknownCommand: no command in it.
+        Invalid: a field is wrong; names it.
+    """
+    command = AgentRequest()
+    command.CopyFrom(request)
+    command.request_id = request.request_id or f"req_{secrets.token_hex(8)}"
+    name = command.WhichOneof("command")
+    if name is None:
+        raise UnknownCommand("the request holds no command that this agent knows")
+    _check_fields(command, ticket)
+    return Command(
+        request=command,
+        kind=_KINDS[name],
+        digest=digest(command, options),
+        ticket=ticket or None,
+    )
+
+
+def digest(request: AgentRequest, options: DeliveryOptions | None) -> bytes:
+    """SHA-256 over command, content and options; not over request_id or ticket."""
+    content = AgentRequest()
+    content.CopyFrom(request)
+    content.ClearField("request_id")
+    told = b"" if options is None else options.SerializeToString(deterministic=True)
+    return hashlib.sha256(content.SerializeToString(deterministic=True) + b"\0" + told).digest()
+
+
+def _check_fields(command: AgentRequest, ticket: bytes) -> None:
+    if not REQUEST_ID.fullmatch(command.request_id):
+        raise Invalid("request_id: 1 to 128 of A-Z a-z 0-9 _ - are needed")
+    if len(ticket) > MAX_TICKET_BYTES:
+        raise Invalid(f"ticket: at most {MAX_TICKET_BYTES} bytes")
+    if command.HasField("send_message"):
+        if not command.send_message.content:
+            raise Invalid("content: must not be empty")
+        if command.send_message.timeout_ms < 0:
+            raise Invalid("timeout_ms: must not be negative")
+    if command.HasField("set_permission_mode") and command.set_permission_mode.mode not in MODES:
+        raise Invalid(f"mode: one of {', '.join(MODES)} is needed")
+    if command.HasField("set_model") and not command.set_model.model:
+        raise Invalid("model: must not be empty")

@@ -1,0 +1,104 @@
+"""One running message: the backend's prompt, its time limit, its interrupt."""
+
+import asyncio
+import logging
+from enum import Enum
+
+from agent_runtime.backends.protocol import Backend, TurnSink
+from agent_runtime.errors import BackendCrashed, BackendUnusable, RuntimeFault
+from agent_runtime.model import Code, Outcome, TurnEnd
+
+log = logging.getLogger(__name__)
+
+_OBEY_S = 5.0
+"""How long a CLI may take to obey an interrupt before its processes are ended."""
+
+
+class _Ending(Enum):
+    BY_ITSELF = "by itself"
+    INTERRUPT = "interrupt"
+    LIMIT = "limit"
+
+
+class Prompt:
+    """Owned by the runner's task; `interrupt` may be called by any."""
+
+    def __init__(self, backend: Backend, content: str, sink: TurnSink, *, limit_s: float) -> None:
+        self._backend = backend
+        self._content = content
+        self._sink = sink
+        self._limit_s = limit_s
+        self._interrupted = asyncio.Event()
+
+    def interrupt(self) -> None:
+        """Make `run` end soon."""
+        self._interrupted.set()
+
+    async def run(self) -> TurnEnd:
+        """To the end, whatever the CLI does; at most the limit and the time it takes to stop."""
+        work = asyncio.create_task(self._drive(), name="prompt")
+        try:
+            ending = await self._wait(work)
+            if ending is not _Ending.BY_ITSELF:
+                await self._halt(work)
+            return self._end(ending, await self._result(work))
+        finally:
+            work.cancel()
+
+    async def _drive(self) -> TurnEnd:
+        if not self._backend.running:
+            await self._backend.start()
+        return await self._backend.prompt(self._content, self._sink)
+
+    async def _wait(self, work: "asyncio.Task[TurnEnd]") -> _Ending:
+        interrupted = asyncio.create_task(self._interrupted.wait(), name="interrupt")
+        try:
+            await asyncio.wait(
+                {work, interrupted}, timeout=self._limit_s, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            interrupted.cancel()
+        if work.done():
+            return _Ending.BY_ITSELF
+        return _Ending.INTERRUPT if self._interrupted.is_set() else _Ending.LIMIT
+
+    async def _halt(self, work: "asyncio.Task[TurnEnd]") -> None:
+        """Interrupt; what does not obey loses its processes, and at last its task."""
+        try:
+            async with asyncio.timeout(_OBEY_S):
+                await self._backend.interrupt()
+                await asyncio.wait({work})
+        except (TimeoutError, RuntimeFault) as error:
+            log.warning("interrupt_not_obeyed", extra={"reason": str(error) or "time is up"})
+            await self._backend.stop()
+            await asyncio.wait({work}, timeout=_OBEY_S)
+        work.cancel()
+        await asyncio.wait({work})
+
+    async def _result(self, work: "asyncio.Task[TurnEnd]") -> TurnEnd:
+        if work.cancelled():
+            return TurnEnd(outcome=Outcome.INTERRUPTED)
+        error = work.exception()
+        if error is None:
+            return work.result()
+        await self._backend.stop()
+        if isinstance(error, BackendUnusable | BackendCrashed):
+            return _failed(Code.BACKEND_CRASHED, str(error))
+        log.error("backend_failed", exc_info=error)
+        return _failed(Code.PROCESSING_ERROR, "the backend's adapter failed; see the agent's log")
+
+    def _end(self, ending: _Ending, end: TurnEnd) -> TurnEnd:
+        if ending is _Ending.BY_ITSELF or end.outcome is Outcome.COMPLETED:
+            return end
+        if ending is _Ending.INTERRUPT:
+            return TurnEnd(outcome=Outcome.INTERRUPTED, usage=end.usage)
+        return TurnEnd(
+            outcome=Outcome.TIMED_OUT,
+            code=Code.TURN_TIMEOUT,
+            message=f"the turn ran longer than its limit of {self._limit_s:g} s",
+            usage=end.usage,
+        )
+
+
+def _failed(code: Code, message: str) -> TurnEnd:
+    return TurnEnd(outcome=Outcome.FAILED, code=code, message=message)

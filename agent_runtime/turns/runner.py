@@ -1,0 +1,220 @@
+"""Runs queued messages one at a time, and the other commands beside them."""
+
+import asyncio
+import logging
+from collections import deque
+
+from agent_runtime.backends.protocol import Backend
+from agent_runtime.errors import Closing, Invalid, RuntimeFault
+from agent_runtime.journal.journal import Journal
+from agent_runtime.journal.rows import OUTCOMES, Acceptance, Command, CommandKind, Turn
+from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.turns.prompt import Prompt
+from agent_runtime.turns.sink import JournalSink, Voice
+from proto.relay.v1 import relay_pb2
+
+log = logging.getLogger(__name__)
+
+_INTERRUPTED = TurnEnd(outcome=Outcome.INTERRUPTED)
+_DONE = TurnEnd(outcome=Outcome.COMPLETED)
+_RESTARTED = TurnEnd(
+    outcome=Outcome.FAILED,
+    code=Code.AGENT_RESTARTED,
+    message="the agent was restarted while this turn ran",
+)
+
+
+class Runner:
+    """Owns the backend, the queue and the running turn.
+
+    `run` is one task, for life; the other methods are called by the server's tasks.
+    """
+
+    def __init__(
+        self, *, journal: Journal, backend: Backend, turn_limit_s: float, grace_s: float
+    ) -> None:
+        self._journal = journal
+        self._backend = backend
+        self._turn_limit_s = turn_limit_s
+        self._grace_s = grace_s
+        self._voice = Voice(backend.name)
+        self._session_fact = f"session:{backend.name}"
+        self._queue: deque[Turn] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._running: tuple[Turn, Prompt] | None = None
+        self._accepting: set[asyncio.Task[Acceptance]] = set()
+        self._closing = False
+        self._stopping = False
+        self.failure = ""
+        """Why the last turn's backend could not be used; "" when it could."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command is being accepted, waits or runs."""
+        return self._running is not None or bool(self._queue) or bool(self._accepting)
+
+    @property
+    def processing(self) -> bool:
+        return self._running is not None
+
+    @property
+    def session_id(self) -> str:
+        return self._journal.fact(self._session_fact)
+
+    @property
+    def backend_name(self) -> str:
+        return self._backend.name
+
+    async def recover(self) -> None:
+        """Take up what the journal holds: a final for what was running, the rest queued."""
+        short: list[Turn] = []
+        for turn in self._journal.open_turns():
+            if not turn.kind.queued:
+                short.append(turn)
+            elif turn.state == relay_pb2.TURN_STATE_RUNNING:
+                await self._finish(turn, _RESTARTED)
+            else:
+                self._queue.append(turn)
+        for turn in short:
+            await self._run_short(turn)
+
+    async def run(self) -> None:
+        """One queued turn after the other, until `drain`; then ends the CLI."""
+        try:
+            while not self._stopping:
+                if self._queue:
+                    await self._run_message(self._queue.popleft())
+                else:
+                    await self._rest()
+        finally:
+            self._running = None
+            await self._backend.stop()
+            self._idle.set()
+
+    async def submit(self, command: Command) -> Acceptance:
+        """Journal a command and set it going; durable when this returns.
+
+        A caller that goes away does not stop what has begun.
+
+        Raises:
+            Closing, Exhausted, Invalid: nothing was accepted.
+        """
+        if self._closing:
+            raise Closing("this agent takes no more commands: it is ending")
+        accepting = asyncio.create_task(
+            self._accept(command), name=f"accept-{command.request.request_id}"
+        )
+        self._accepting.add(accepting)
+        accepting.add_done_callback(self._accepting.discard)
+        return await asyncio.shield(accepting)
+
+    def close(self) -> None:
+        """Take no new command from now on."""
+        self._closing = True
+
+    def reopen(self) -> None:
+        """Take commands again, after a `close` that nothing followed."""
+        self._closing = False
+
+    async def retire(self, *, graceful: bool) -> None:
+        """End every open turn as interrupted, the running one after its chance; then the CLI."""
+        self._closing = True
+        await self._settle_accepting()
+        queued, self._queue = list(self._queue), deque()
+        for turn in queued:
+            await self._finish(turn, _INTERRUPTED)
+        await self._end_running(graceful=graceful)
+        await self._backend.stop()
+
+    async def drain(self, *, graceful: bool) -> None:
+        """End the running turn, after its chance when graceful; queued ones stay queued."""
+        self._closing = self._stopping = True
+        await self._settle_accepting()
+        self._wake.set()
+        await self._end_running(graceful=graceful)
+
+    async def _accept(self, command: Command) -> Acceptance:
+        accepted = await self._journal.accept(command)
+        if accepted.result != relay_pb2.SubmitResponse.RESULT_ACCEPTED:
+            return accepted
+        if command.kind.queued:
+            self._idle.clear()
+            self._queue.append(accepted.turn)
+            self._wake.set()
+        else:
+            await self._run_short(accepted.turn)
+        return accepted
+
+    async def _settle_accepting(self) -> None:
+        if self._accepting:
+            await asyncio.wait(set(self._accepting))
+
+    async def _rest(self) -> None:
+        self._idle.set()
+        self._wake.clear()
+        await self._wake.wait()
+
+    async def _end_running(self, *, graceful: bool) -> None:
+        if graceful:
+            try:
+                await asyncio.wait_for(self._idle.wait(), self._grace_s)
+            except TimeoutError:
+                log.info("grace_over", extra={"grace_s": self._grace_s})
+        if self._running is not None:
+            self._running[1].interrupt()
+        await self._idle.wait()
+
+    async def _run_message(self, turn: Turn) -> None:
+        self._idle.clear()
+        message = turn.request.send_message
+        limit_s = message.timeout_ms / 1000 if message.timeout_ms else self._turn_limit_s
+        sink = JournalSink(self._journal, self._voice, turn, self._session_fact)
+        prompt = Prompt(self._backend, message.content, sink, limit_s=limit_s)
+        self._running = (turn, prompt)
+        await self._journal.start_turn(turn.turn)
+        log.info("turn_started", extra={"request_id": turn.request_id})
+        end = await prompt.run()
+        self.failure = end.message if end.code is Code.BACKEND_CRASHED else ""
+        self._running = None
+        await self._finish(turn, end)
+
+    async def _run_short(self, turn: Turn) -> None:
+        """Carry out a command that does not wait for the queue, and give it its final."""
+        try:
+            await self._carry_out(turn)
+        except RuntimeFault as fault:
+            end = TurnEnd(outcome=Outcome.FAILED, code=Code.PROCESSING_ERROR, message=str(fault))
+        else:
+            end = _DONE
+        await self._finish(turn, end)
+
+    async def _carry_out(self, turn: Turn) -> None:
+        request = turn.request
+        match turn.kind:
+            case CommandKind.INTERRUPT:
+                await self._interrupt(request.interrupt.target)
+            case CommandKind.SET_MODEL:
+                await self._backend.set_model(request.set_model.model)
+                await self._journal.put_fact("model", request.set_model.model)
+            case CommandKind.SET_PERMISSION_MODE:
+                await self._backend.set_permission_mode(request.set_permission_mode.mode)
+                await self._journal.put_fact("permission_mode", request.set_permission_mode.mode)
+            case CommandKind.MESSAGE:
+                raise Invalid("a message waits in the queue")
+
+    async def _interrupt(self, target: str) -> None:
+        """End the target: running, or queued; one that has ended is left as it is."""
+        if self._running is not None and self._running[0].request_id == target:
+            self._running[1].interrupt()
+            return
+        for turn in self._queue:
+            if turn.request_id == target:
+                self._queue.remove(turn)
+                await self._finish(turn, _INTERRUPTED)
+                return
+
+    async def _finish(self, turn: Turn, end: TurnEnd) -> None:
+        response = self._voice.final(turn, self.session_id, end)
+        await self._journal.finish(turn.turn, response.SerializeToString(), OUTCOMES[end.outcome])
+        log.info("turn_ended", extra={"request_id": turn.request_id, "outcome": end.outcome.value})

@@ -1,0 +1,81 @@
+"""How a backend's events become journalled responses."""
+
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from agent_runtime.journal.journal import Journal
+from agent_runtime.journal.rows import OUTCOMES, Turn
+from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
+from proto.agent.v1 import agent_pb2
+
+MAX_EVENT_BYTES = 4 * 1024 * 1024
+"""Of an event's own JSON, and of its data; a larger one keeps only its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What every response of this agent says of its origin."""
+
+    backend: str
+
+    def response(self, turn: Turn, session_id: str) -> agent_pb2.AgentResponse:
+        return agent_pb2.AgentResponse(
+            request_id=turn.request_id,
+            session_id=session_id,
+            timestamp=time.time_ns() // 1_000_000,
+            backend=self.backend,
+            state=agent_pb2.AGENT_STATE_PROCESSING,
+        )
+
+    def final(self, turn: Turn, session_id: str, end: TurnEnd) -> agent_pb2.AgentResponse:
+        """The one response that ends the turn."""
+        response = self.response(turn, session_id)
+        response.is_final = True
+        response.outcome = OUTCOMES[end.outcome]
+        response.state = agent_pb2.AGENT_STATE_IDLE
+        if end.usage is not None:
+            response.usage.input_tokens = end.usage.input_tokens
+            response.usage.output_tokens = end.usage.output_tokens
+            if end.usage.cost_usd is not None:
+                response.usage.cost_usd = end.usage.cost_usd
+        if end.outcome in (Outcome.COMPLETED, Outcome.INTERRUPTED):
+            response.complete.success = end.outcome is Outcome.COMPLETED
+        else:
+            response.error.code = end.code or Code.PROCESSING_ERROR
+            response.error.message = end.message
+        return response
+
+
+class JournalSink:
+    """The TurnSink of one running turn. Used by the backend's task only."""
+
+    def __init__(self, journal: Journal, voice: Voice, turn: Turn, session_fact: str) -> None:
+        self._journal = journal
+        self._voice = voice
+        self._turn = turn
+        self._session_fact = session_fact
+        self.session_id = journal.fact(session_fact)
+
+    async def emit(self, event: BackendEvent) -> None:
+        """Waits while the journal has no room."""
+        response = self._voice.response(self._turn, self.session_id)
+        payload = response.event
+        payload.event_type = event.event_type
+        payload.event_json = _bounded(event)
+        payload.kind = event.kind
+        if len(event.data_json) <= MAX_EVENT_BYTES:
+            payload.data_json = event.data_json
+        await self._journal.append(self._turn.turn, response.SerializeToString())
+
+    async def session(self, session_id: str) -> None:
+        if session_id != self.session_id:
+            await self._journal.put_fact(self._session_fact, session_id)
+            self.session_id = session_id
+
+
+def _bounded(event: BackendEvent) -> bytes:
+    if len(event.event_json) <= MAX_EVENT_BYTES:
+        return event.event_json
+    return msgspec.json.encode({"type": event.event_type, "truncated": True})
