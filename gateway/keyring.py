@@ -99,6 +99,11 @@ class Keyring:
         except KeyringError as error:
             raise KeyringError(f"{path}: {error}") from error
 
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """All keys, the current one first."""
+        return tuple(self._keys)
+
     def seal(self, plain: bytes) -> bytes:
         return self._fernet.encrypt(plain)
 

@@ -20,6 +20,7 @@ IGNORED = ("DATABASE_URL", "READ_TIMEOUT", "WRITE_TIMEOUT")
 """Accepted for the sake of Forge's deployments; one log line says they do nothing."""
 
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -34,12 +35,31 @@ class Duration(float):
         return cls(sum(float(number) * _UNIT_S[unit] for number, unit in parts))
 
 
+class Origins(tuple[str, ...]):
+    """Origins of web pages as browsers send them, written with commas between them."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        origins = [origin.strip() for origin in text.split(",") if origin.strip()]
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; each must look like https://app.example.com, "
+                    "in lower case and without a path"
+                )
+        return cls(dict.fromkeys(origins))
+
+
 def _default_state() -> Path:
     return Path(platformdirs.user_data_dir("forge"))
 
 
 def _default_runtime() -> Path:
-    with warnings.catch_warnings():  # it warns where there is no XDG_RUNTIME_DIR; its fallback is fine
+    with (
+        warnings.catch_warnings()
+    ):  # it warns where there is no XDG_RUNTIME_DIR; its fallback is fine
         warnings.simplefilter("ignore")
         return Path(platformdirs.user_runtime_dir("forge"))
 
@@ -73,24 +93,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dir: Annotated[
         Path, Meta(description="Local launcher: short folder for Unix sockets")
     ] = msgspec.field(name="FORGE_RUNTIME_DIR", default_factory=_default_runtime)
-    launcher: Annotated[
-        Literal["local"], Meta(description="What makes agents")
-    ] = msgspec.field(name="FORGE_LAUNCHER", default="local")
+    launcher: Annotated[Literal["local"], Meta(description="What makes agents")] = msgspec.field(
+        name="FORGE_LAUNCHER", default="local"
+    )
     backend: Annotated[
         str, Meta(description="Backend of agents made without one", min_length=1)
     ] = msgspec.field(name="FORGE_BACKEND", default="command")
-    cors_origins: Annotated[
-        str, Meta(description="Origins allowed to call from a browser, comma-separated")
-    ] = msgspec.field(name="CORS_ORIGINS", default="")
+    origins: Annotated[
+        Origins, Meta(description="Origins allowed to call from a browser, comma-separated")
+    ] = msgspec.field(name="CORS_ORIGINS", default=Origins())
     shutdown_timeout: Annotated[
         Duration, Meta(description="How long SIGTERM waits for requests and posts in flight")
     ] = msgspec.field(name="SHUTDOWN_TIMEOUT", default=Duration(10))
     create_timeout: Annotated[
         Duration, Meta(description="How long creating an agent waits until it is ready")
     ] = msgspec.field(name="FORGE_CREATE_TIMEOUT", default=Duration(60))
-    max_body_bytes: Annotated[
-        int, Meta(description="Largest request body in bytes", ge=1024)
-    ] = msgspec.field(name="FORGE_MAX_BODY_BYTES", default=16 * 1024 * 1024)
+    max_body_bytes: Annotated[int, Meta(description="Largest request body in bytes", ge=1024)] = (
+        msgspec.field(name="FORGE_MAX_BODY_BYTES", default=16 * 1024 * 1024)
+    )
     webhook_timeout: Annotated[
         Duration, Meta(description="Total deadline of one delivery attempt")
     ] = msgspec.field(name="WEBHOOK_TIMEOUT", default=Duration(10))
@@ -123,20 +143,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.convert(given, cls, strict=False, dec_hook=_decode)
         except msgspec.ValidationError as error:
-            raise SettingsError(_sentence(error)) from error
+            raise SettingsError(_sentence(error, cls)) from error
 
     def __repr__(self) -> str:
         return f"Settings(host={self.host!r}, port={self.port})"
 
 
+def ignored(env: Mapping[str, str]) -> list[str]:
+    """The variables that are set, accepted and without effect."""
+    return [name for name in IGNORED if env.get(name)]
+
+
 def _decode(kind: type, value: Any) -> Any:
-    if kind is Duration:
-        return Duration.parse(value)
+    if kind is Duration or kind is Origins:
+        return kind.parse(value)
     if kind is Path:
         return Path(value).expanduser()
     raise NotImplementedError(kind)
 
 
-def _sentence(error: msgspec.ValidationError) -> str:
+def _sentence(error: msgspec.ValidationError, model: type[Settings]) -> str:
     problem, _, where = str(error).partition(" - at `$.")
-    return f"{where.rstrip('`') or 'the environment'}: {problem}"
+    name = where.rstrip("`")
+    return f"{name}: {problem}{_right_form(model, name)}"
+
+
+def _right_form(model: type[Settings], name: str) -> str:
+    """What the variable is for, and the words it may be, where only some are."""
+    info = msgspec.inspect.type_info(model)
+    assert isinstance(info, msgspec.inspect.StructType)
+    for described in info.fields:
+        kind = described.type
+        if described.encode_name != name or not isinstance(kind, msgspec.inspect.Metadata):
+            continue
+        words = ""
+        if isinstance(kind.type, msgspec.inspect.LiteralType):
+            words = f"; one of {', '.join(map(str, kind.type.values))}"
+        return f"{words} ({(kind.extra_json_schema or {}).get('description', '')})"
+    return ""

@@ -124,9 +124,10 @@ class Journal:
         """Remove what retention lets go."""
         excess = 0
         if self._full:  # a little more than needed, so that not every event trims again
-            excess = self._stored_bytes + RESERVE_BYTES - self._max_bytes + self._max_bytes // 20
+            excess = self._excess_bytes + self._max_bytes // 20
         trim = partial(retention.trim, now_ms=statements.now_ms(), excess_bytes=excess)
-        self._stored_bytes -= await self._writer.submit(trim)
+        freed = await self._writer.submit(trim)
+        self._stored_bytes -= freed
 
     # Reading: what is committed.
 
@@ -189,7 +190,11 @@ class Journal:
 
     @property
     def _full(self) -> bool:
-        return self._stored_bytes + RESERVE_BYTES > self._max_bytes
+        return self._excess_bytes > 0
+
+    @property
+    def _excess_bytes(self) -> int:
+        return self._stored_bytes + self._unwritten_bytes + RESERVE_BYTES - self._max_bytes
 
     def _turns(self, where: str, given: tuple[object, ...]) -> list[Turn]:
         rows = self._reader.execute(

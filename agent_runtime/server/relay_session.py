@@ -85,25 +85,26 @@ class RelaySession:
         if window is None or window.generation != mark.generation:
             return
         window.settle(mark.seq)
-        self._journal.mark(window.turn, mark)
+        marking = self._journal.mark(window.turn, mark)
         if window.done:
-            self._forget(window)
+            marking.add_done_callback(lambda _: self._forget(window))
 
     def _abandon(self, abandon: relay_pb2.Abandon) -> None:
         window = self._by_request.get(abandon.request_id)
         if window is None or window.generation != abandon.generation:
             return
-        self._journal.abandon(
+        abandoning = self._journal.abandon(
             window.turn,
             request_id=abandon.request_id,
             generation=abandon.generation,
             reason=abandon.reason,
         )
-        self._forget(window)
+        abandoning.add_done_callback(lambda _: self._forget(window))
 
     def _forget(self, window: Window) -> None:
-        del self._windows[window.turn]
-        del self._by_request[window.request_id]
+        """Only once that is on disk, so that `idle` is true after a crash too."""
+        self._windows.pop(window.turn, None)
+        self._by_request.pop(window.request_id, None)
         self._watch.note(window.turn)
 
     async def _send_all(self) -> None:

@@ -1,0 +1,86 @@
+"""Which environment variables reach an agent's process.
+
+An allow-list of the gateway's own (what any program needs, and what backends
+need to reach their models), then what was given at create, then the launcher's.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from gateway.errors import BadRequest
+from gateway.keyring import Keyring
+from gateway.launchers.local.facts import AgentFacts
+from gateway.launchers.local.folder import AgentFolder
+from gateway.settings import Settings
+
+MAX_ENV_BYTES = 64 * 1024
+"""Of the names and values given for one agent."""
+
+_INHERITED = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_[A-Z_]+"
+    r"|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|(HTTPS?|NO)_PROXY|(https?|no)_proxy"
+    r"|ANTHROPIC_\w+|OPENAI_API_KEY|OPENCODE_\w+|FORGE_COMMAND|FORGE_OPENCODE_BIN"
+)
+_RESERVED = re.compile(r"FORGE_.*|AGENT_ID|AGENT_CWD|AGENT_MODEL|PERMISSION_MODE|PORT")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CREDENTIAL = re.compile(r".*(KEY|TOKEN|SECRET|PASSWORD).*")
+
+
+def check_given(env: Mapping[str, str]) -> None:
+    """Refuse what cannot be an environment, or would speak for the launcher.
+
+    Raises:
+        BadRequest: names `env` and the variable.
+    """
+    for name, value in env.items():
+        if not _NAME.fullmatch(name):
+            raise BadRequest(f"env: {name[:64]!r} is no variable name ([A-Za-z_][A-Za-z0-9_]*)")
+        if _RESERVED.fullmatch(name):
+            raise BadRequest(f"env: {name} is reserved; the agent's own settings are fields")
+        if "\0" in value:
+            raise BadRequest(f"env: the value of {name} holds a NUL character")
+    if sum(len(f"{name}={value}".encode()) for name, value in env.items()) > MAX_ENV_BYTES:
+        raise BadRequest(f"env: at most {MAX_ENV_BYTES // 1024} KiB of names and values are taken")
+
+
+class AgentEnvironment:
+    """Makes the environment of any agent of this gateway. Holds the inherited part only."""
+
+    def __init__(
+        self, settings: Settings, keyring: Keyring, sockets: Path, gateway_env: Mapping[str, str]
+    ) -> None:
+        self._keyring = keyring
+        self._nudge = f"dir:{sockets}"
+        self._idle_exit_s = str(float(settings.idle_exit))
+        self._inherited = _inherited(gateway_env)
+
+    def __call__(self, folder: AgentFolder, facts: AgentFacts) -> Mapping[str, str]:
+        """Raises KeyringError when the key of the agent's tokens is missing."""
+        hashed = partial(self._keyring.token_sha256, facts.agent_id, key_id=facts.key_id)
+        return {
+            **self._inherited,
+            **facts.env,
+            "AGENT_ID": facts.agent_id,
+            "AGENT_CWD": str(folder.workspace),
+            "AGENT_MODEL": facts.model,
+            "PERMISSION_MODE": facts.permission_mode,
+            "FORGE_STATE_DIR": str(folder.path),
+            "FORGE_LISTEN": folder.target,
+            "FORGE_CLIENT_TOKEN_SHA256": hashed("client"),
+            "FORGE_RELAY_TOKEN_SHA256": hashed("relay"),
+            "FORGE_NUDGE": self._nudge,
+            "FORGE_BACKEND": facts.backend,
+            "FORGE_IDLE_EXIT_S": self._idle_exit_s,
+        }
+
+
+def _inherited(gateway_env: Mapping[str, str]) -> dict[str, str]:
+    """What of the gateway's environment an agent may see."""
+    return {name: value for name, value in gateway_env.items() if _INHERITED.fullmatch(name)}
+
+
+def credentials(env: Mapping[str, str]) -> list[str]:
+    """The values that must not be shown to anybody, as far as names tell."""
+    return [value for name, value in env.items() if _CREDENTIAL.fullmatch(name.upper())]

@@ -1,0 +1,181 @@
+"""Starting, dying, coming back, ending: real processes."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from agent_runtime.journal.journal import Journal
+from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2, relay_pb2_grpc
+from tests.agent_runtime import commands
+from tests.peers.runtime import RELAY, Runtime, message, relay_stub, replay, submit
+
+
+@asynccontextmanager
+async def ended(runtime: Runtime) -> AsyncIterator[Runtime]:
+    try:
+        yield runtime
+    finally:
+        await runtime.end()
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+async def until_file(path: Path) -> str:
+    async with asyncio.timeout(10):
+        while not (path.exists() and path.read_text("ascii").endswith("\n")):
+            await asyncio.sleep(0.01)
+    return path.read_text("ascii").strip()
+
+
+async def settle(stub: Any, request_id: str, seq: int) -> None:
+    """Relay the turn to its end as a gateway would."""
+    call = stub.Relay(metadata=RELAY)
+    while (await call.read()).WhichOneof("message") != "events":
+        pass
+    ack = relay_pb2.Ack(request_id=request_id, generation=1, seq=seq)
+    await call.write(relay_pb2.RelayUp(ack=ack))
+    while (await call.read()).WhichOneof("message") != "idle":
+        pass
+
+
+async def test_fault_34_a_killed_runtime_leaves_one_final_and_no_processes(tmp_path: Path) -> None:
+    """AGENT_RESTARTED for what ran, the queued turn runs, the old CLI's group is gone."""
+    async with ended(Runtime(tmp_path)) as runtime:
+        await runtime.start()
+        async with relay_stub(runtime) as stub:
+            script = "sleep 300 & echo $! > pids; wait"
+            await submit(stub, message("r1", script))
+            await submit(stub, message("r2", "echo second"))
+            pid = int(await until_file(tmp_path / "workspace" / "pids"))
+        await runtime.kill()
+        assert alive(pid)
+        await runtime.start()
+        async with relay_stub(runtime) as stub:
+            first = await replay(stub, "r1")
+            second = await replay(stub, "r2")
+        assert [r.error.code for r in first] == ["AGENT_RESTARTED"]
+        assert second[-1].outcome == agent_pb2.OUTCOME_COMPLETED
+        assert not alive(pid)
+
+
+async def test_sigterm_ends_the_turn_its_processes_and_the_runtime(tmp_path: Path) -> None:
+    """The running turn gets its chance, then its final; no process of the CLI is left."""
+    settings = {"FORGE_GRACE_S": "0.2"}
+    async with ended(Runtime(tmp_path, settings)) as runtime:
+        process = await runtime.start()
+        async with relay_stub(runtime) as stub:
+            await submit(stub, message("r1", "sleep 300 & echo $! > pids; wait"))
+            pid = int(await until_file(tmp_path / "workspace" / "pids"))
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+        assert not alive(pid)
+        await runtime.start()
+        async with relay_stub(runtime) as stub:
+            (final,) = await replay(stub, "r1")
+        assert final.outcome == agent_pb2.OUTCOME_INTERRUPTED
+
+
+async def test_a_second_runtime_leaves_the_first_alone(tmp_path: Path) -> None:
+    """Starting twice is no error: exit status 75, socket and journal untouched."""
+    async with ended(Runtime(tmp_path)) as first:
+        await first.start()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent_runtime", env=first.env()
+        )
+        assert await asyncio.wait_for(process.wait(), 15) == 75
+        async with relay_stub(first) as stub:
+            await submit(stub, message("r1", "echo hi"))
+            assert (await replay(stub, "r1"))[-1].is_final
+
+
+async def test_an_idle_agent_ends_by_itself_and_cleanly(tmp_path: Path) -> None:
+    """Unused and with nothing to deliver it ends; the mark tells that nothing is left to do."""
+    async with ended(Runtime(tmp_path, {"FORGE_IDLE_EXIT_S": "0.3"})) as runtime:
+        process = await runtime.launch()
+        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert (tmp_path / "state" / "clean").exists()
+
+
+async def test_an_agent_with_something_to_deliver_is_not_idle(tmp_path: Path) -> None:
+    """It stays until a relay has settled everything."""
+    state = tmp_path / "state"
+    state.mkdir()
+    async with Journal(state) as journal:
+        turn = (await journal.accept(commands.message("r1"))).turn.turn
+        seq = await journal.finish(turn, commands.final(), agent_pb2.OUTCOME_COMPLETED)
+    async with ended(Runtime(tmp_path, {"FORGE_IDLE_EXIT_S": "0.3"})) as runtime:
+        process = await runtime.start()
+        waiting = asyncio.create_task(process.wait())
+        done, _ = await asyncio.wait({waiting}, timeout=1)
+        assert not done
+        async with relay_stub(runtime) as stub:
+            await settle(stub, "r1", seq)
+        assert await asyncio.wait_for(waiting, 15) == 0
+
+
+async def test_a_deleted_agent_only_delivers(tmp_path: Path) -> None:
+    """Queued turns end interrupted, Submit is refused, and it ends once all is settled."""
+    async with ended(Runtime(tmp_path)) as runtime:
+        await runtime.start()
+        async with relay_stub(runtime) as stub:
+            await submit(stub, message("r1", "sleep 300"))
+            await submit(stub, message("r2", "echo never > ran"), ticket=b"t")
+        await runtime.kill()
+        (tmp_path / "state" / "deleted").touch()
+        process = await runtime.start()
+        async with relay_stub(runtime) as stub:
+            (final,) = await replay(stub, "r2")
+            assert final.outcome == agent_pb2.OUTCOME_INTERRUPTED
+            await settle(stub, "r2", final.seq)
+            assert await asyncio.wait_for(process.wait(), 15) == 0
+        assert not (tmp_path / "workspace" / "ran").exists()
+
+
+class Nudges(relay_pb2_grpc.NudgeServiceServicer):
+    """Remembers who nudged."""
+
+    def __init__(self) -> None:
+        self.agents: asyncio.Queue[str] = asyncio.Queue()
+
+    async def Nudge(
+        self, request: relay_pb2.NudgeRequest, context: object
+    ) -> relay_pb2.NudgeResponse:
+        self.agents.put_nowait(request.agent_id)
+        return relay_pb2.NudgeResponse()
+
+
+async def test_undelivered_events_without_a_relay_nudge(tmp_path: Path) -> None:
+    """Every gateway's socket in the folder is tried until one answers; dead ones do no harm."""
+    folder = tmp_path / "n"
+    folder.mkdir()
+    (folder / "gateway-dead.sock").touch()
+    nudges = Nudges()
+    server = grpc.aio.server()
+    relay_pb2_grpc.add_NudgeServiceServicer_to_server(nudges, server)
+    server.add_insecure_port(f"unix:{folder}/gateway-live.sock")
+    await server.start()
+    try:
+        async with ended(Runtime(tmp_path, {"FORGE_NUDGE": f"dir:{folder}"})) as runtime:
+            await runtime.start()
+            async with relay_stub(runtime) as stub:
+                await submit(stub, message("quiet", "echo hi"))
+                await replay(stub, "quiet")
+                assert nudges.agents.empty()
+                await submit(stub, message("r1", "echo hi"), ticket=b"t")
+                assert await asyncio.wait_for(nudges.agents.get(), 10) == "agent-1"
+                assert await asyncio.wait_for(nudges.agents.get(), 10) == "agent-1"
+    finally:
+        await server.stop(0)

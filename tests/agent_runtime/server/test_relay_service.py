@@ -1,0 +1,185 @@
+"""relay.v1 of a real runtime, as a gateway sees it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import grpc
+import pytest
+
+from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2
+from tests.peers.runtime import CLIENT, RELAY, Runtime, message, relay_stub, replay, submit
+
+Call = Any  # grpc.aio.StreamStreamCall: its type is generic in the stubs only
+
+
+@asynccontextmanager
+async def relaying(stub: Any) -> AsyncIterator[Call]:
+    """A Relay stream after its hello."""
+    call = stub.Relay(metadata=RELAY, timeout=60)
+    try:
+        hello = await call.read()
+        assert hello.hello.agent_id == "agent-1"
+        yield call
+    finally:
+        call.cancel()
+
+
+async def read(call: Call, kind: str) -> relay_pb2.RelayDown:
+    """The next message of that kind; others are passed over."""
+    async with asyncio.timeout(20):
+        while True:
+            down = await call.read()
+            assert down is not grpc.aio.EOF, await call.code()
+            if down.WhichOneof("message") == kind:
+                return cast(relay_pb2.RelayDown, down)
+
+
+def ack(seq: int, *, request_id: str = "r1", generation: int = 1) -> relay_pb2.RelayUp:
+    return relay_pb2.RelayUp(
+        ack=relay_pb2.Ack(request_id=request_id, generation=generation, seq=seq)
+    )
+
+
+async def test_submit_is_idempotent(runtime: Runtime) -> None:
+    """ACCEPTED, then DUPLICATE; other content CONFLICT; the answer tells of the relay."""
+    async with relay_stub(runtime) as stub:
+        first = await submit(stub, message("r1", "echo hi"), ticket=b"t")
+        again = await submit(stub, message("r1", "echo hi"), ticket=b"other")
+        other = await submit(stub, message("r1", "echo ho"))
+    kinds = relay_pb2.SubmitResponse
+    assert [first.result, again.result, other.result] == [
+        kinds.RESULT_ACCEPTED,
+        kinds.RESULT_DUPLICATE,
+        kinds.RESULT_CONFLICT,
+    ]
+    assert not first.relay_attached
+
+
+@pytest.mark.parametrize(
+    ("request_", "word"),
+    [(message("", "x"), "request_id"), (message("r1", ""), "content")],
+)
+async def test_bad_submits_name_the_field(
+    runtime: Runtime, request_: agent_pb2.AgentRequest, word: str
+) -> None:
+    """INVALID_ARGUMENT with the field's name."""
+    async with relay_stub(runtime) as stub:
+        with pytest.raises(grpc.aio.AioRpcError, match=word) as refused:
+            await submit(stub, request_)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_the_window_is_64_events_beyond_the_mark(runtime: Runtime) -> None:
+    """A gateway that acknowledges nothing gets 64 events; every mark makes room for more."""
+    async with relay_stub(runtime) as stub:
+        await submit(stub, message("r1", "seq 1 200"), ticket=b"t")
+        await replay(stub, "r1")
+        async with relaying(stub) as call:
+            turn = (await read(call, "turn")).turn
+            assert (turn.ticket, turn.generation, turn.acked_seq) == (b"t", 1, 0)
+            assert len((await read(call, "events")).events.events) == 64
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(call.read(), 0.5)
+    async with relay_stub(runtime) as stub, relaying(stub) as call:
+        seqs: list[int] = []
+        while not seqs or seqs[-1] < 201:
+            seqs += [e.seq for e in (await read(call, "events")).events.events]
+            await call.write(ack(seqs[-1]))
+        assert seqs == list(range(1, 202))
+        await read(call, "idle")
+        turns = await stub.Turns(relay_pb2.TurnsRequest(request_id="r1"), metadata=RELAY)
+        assert turns.turns[0].acked_seq == 201
+        assert turns.turns[0].delivery == relay_pb2.DELIVERY_STATE_DELIVERED
+
+
+async def test_marks_of_another_generation_change_nothing(runtime: Runtime) -> None:
+    """Only the generation that was opened counts."""
+    async with relay_stub(runtime) as stub, relaying(stub) as call:
+        await submit(stub, message("r1", "echo hi"), ticket=b"t")
+        await read(call, "events")
+        await call.write(ack(99, generation=2))
+        await call.write(ack(1))
+        async with asyncio.timeout(10):
+            while not (turn := await _turn(stub)).acked_seq:
+                await asyncio.sleep(0.01)
+        assert turn.acked_seq == 1
+
+
+async def _turn(stub: Any) -> relay_pb2.Turn:
+    turns = await stub.Turns(relay_pb2.TurnsRequest(request_id="r1"), metadata=RELAY)
+    return cast(relay_pb2.Turn, turns.turns[0])
+
+
+async def test_one_relay_at_a_time(runtime: Runtime) -> None:
+    """The second is refused while the first lives, and let in when it has gone."""
+    async with relay_stub(runtime) as stub:
+        async with relaying(stub):
+            second = stub.Relay(metadata=RELAY, timeout=10)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await second.read()
+            assert await second.code() == grpc.StatusCode.ALREADY_EXISTS
+            assert (await submit(stub, message("r1", "echo hi"))).relay_attached
+        async with asyncio.timeout(10):
+            while (await submit(stub, message("r1", "echo hi"))).relay_attached:
+                await asyncio.sleep(0.01)
+        async with relaying(stub):
+            pass
+
+
+async def test_rejected_and_abandoned_turns_are_told(runtime: Runtime) -> None:
+    """A rejection moves the mark and is kept; an abandoned turn needs no relay."""
+    async with relay_stub(runtime) as stub, relaying(stub) as call:
+        await submit(stub, message("r1", "echo hi"), ticket=b"t")
+        await read(call, "events")
+        reject = relay_pb2.Reject(request_id="r1", generation=1, seq=1, status=403)
+        await call.write(relay_pb2.RelayUp(reject=reject))
+        abandon = relay_pb2.Abandon(request_id="r1", generation=1, reason="410")
+        await call.write(relay_pb2.RelayUp(abandon=abandon))
+        await read(call, "idle")
+        async with asyncio.timeout(10):
+            while (await _turn(stub)).delivery != relay_pb2.DELIVERY_STATE_ABANDONED:
+                await asyncio.sleep(0.01)
+        assert list((await _turn(stub)).rejected_seqs) == [1]
+
+
+async def test_replay_follows_without_gap_or_double(runtime: Runtime) -> None:
+    """From any seq on, also of all turns; trimmed or unknown is an error by name."""
+    async with relay_stub(runtime) as stub:
+        await submit(stub, message("r1", "for i in 1 2 3; do echo $i; sleep 0.1; done"))
+        live = await replay(stub, "r1")
+        assert [r.seq for r in live] == [1, 2, 3, 4]
+        later = relay_pb2.ReplayRequest(after_seq=2)
+        rest = [r.seq async for b in stub.Replay(later, metadata=RELAY) for r in b.events]
+        assert rest == [3, 4]
+        with pytest.raises(grpc.aio.AioRpcError) as unknown:
+            await replay(stub, "r9")
+        assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_client_token_is_refused(runtime: Runtime) -> None:
+    """A direct client cannot relay or submit with tickets."""
+    async with relay_stub(runtime) as stub:
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Turns(relay_pb2.TurnsRequest(), metadata=CLIENT)
+    assert refused.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_retire_ends_turns_and_stays_to_deliver(runtime: Runtime) -> None:
+    """Open turns end interrupted, nothing new is taken, the process ends once all is settled."""
+    async with relay_stub(runtime) as stub, relaying(stub) as call:
+        await submit(stub, message("r1", "echo hi; sleep 60"), ticket=b"t")
+        await read(call, "events")
+        await stub.Retire(relay_pb2.RetireRequest(), metadata=RELAY, timeout=20)
+        final = (await read(call, "events")).events.events[-1]
+        assert final.outcome == agent_pb2.OUTCOME_INTERRUPTED
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await submit(stub, message("r2", "echo hi"))
+        assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+        assert runtime.process is not None
+        assert runtime.process.returncode is None
+        await call.write(ack(final.seq))
+        assert await asyncio.wait_for(runtime.process.wait(), 10) == 0
+    assert (runtime.folder / "state" / "clean").exists()

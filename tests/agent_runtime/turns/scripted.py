@@ -1,0 +1,79 @@
+"""A backend that does what a test tells it, without a CLI."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import ClassVar, Self
+
+from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.errors import Invalid
+from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd
+
+Script = Callable[["ScriptedBackend", str, TurnSink], Awaitable[TurnEnd]]
+
+COMPLETED = TurnEnd(outcome=Outcome.COMPLETED)
+
+
+async def echo(_: "ScriptedBackend", content: str, sink: TurnSink) -> TurnEnd:
+    await sink.emit(BackendEvent("text", f'"{content}"'.encode(), Kind.TEXT_DELTA))
+    return COMPLETED
+
+
+async def until_interrupted(backend: "ScriptedBackend", content: str, sink: TurnSink) -> TurnEnd:
+    await echo(backend, content, sink)
+    await backend.interrupted.wait()
+    return TurnEnd(outcome=Outcome.INTERRUPTED)
+
+
+async def for_ever(backend: "ScriptedBackend", content: str, sink: TurnSink) -> TurnEnd:
+    await echo(backend, content, sink)
+    await asyncio.Event().wait()
+    return COMPLETED
+
+
+class ScriptedBackend:
+    """Runs `script` for every prompt; records what it was asked."""
+
+    name: ClassVar[str] = "scripted"
+
+    def __init__(self, script: Script = echo) -> None:
+        self.script = script
+        self.prompts: list[str] = []
+        self.models: list[str] = []
+        self.interrupted = asyncio.Event()
+        self.stops = 0
+        self.start_error: Exception | None = None
+        self.running = False
+
+    @classmethod
+    def probe(cls, env: Mapping[str, str]) -> Usability:
+        return Usability(usable=True, detail=str(len(env)))
+
+    @classmethod
+    def create(cls, context: BackendContext) -> Self:
+        assert context
+        return cls()
+
+    async def start(self) -> None:
+        if self.start_error is not None:
+            raise self.start_error
+        self.running = True
+
+    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
+        self.prompts.append(content)
+        self.interrupted.clear()
+        return await self.script(self, content, sink)
+
+    async def interrupt(self) -> None:
+        self.interrupted.set()
+
+    async def set_model(self, model: str) -> None:
+        if model == "bad":
+            raise Invalid("model: there is no such model")
+        self.models.append(model)
+
+    async def set_permission_mode(self, mode: str) -> None:
+        self.models.append(mode)
+
+    async def stop(self) -> None:
+        self.stops += 1
+        self.running = False

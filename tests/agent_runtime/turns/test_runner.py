@@ -1,0 +1,277 @@
+"""The queue and the runner, over a real journal and a scripted backend."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.backends.protocol import TurnSink
+from agent_runtime.errors import BackendCrashed, BackendUnusable, Closing
+from agent_runtime.journal.journal import Journal
+from agent_runtime.model import TurnEnd
+from agent_runtime.turns import prompt
+from agent_runtime.turns.command import check
+from agent_runtime.turns.runner import Runner
+from proto.agent.v1 import agent_pb2
+from tests.agent_runtime.commands import interrupt, message
+from tests.agent_runtime.turns.scripted import (
+    Script,
+    ScriptedBackend,
+    echo,
+    for_ever,
+    until_interrupted,
+)
+
+
+class Bench:
+    """A runner at work."""
+
+    def __init__(self, journal: Journal, backend: ScriptedBackend) -> None:
+        self.journal = journal
+        self.backend = backend
+        self.runner = Runner(journal=journal, backend=backend, turn_limit_s=30, grace_s=0.2)
+        self.task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        await self.runner.recover()
+        self.task = asyncio.create_task(self.runner.run())
+
+    async def until(self, request_id: str) -> agent_pb2.AgentResponse:
+        """The final of that turn; fails unless it is the only one and comes last."""
+        watch = self.journal.watch()
+        try:
+            async with asyncio.timeout(10):
+                while not self.journal.turn(request_id).ended:
+                    await watch.changed()
+        finally:
+            watch.close()
+        rows = self.journal.cursor(self.journal.turn(request_id).turn, None).take()
+        assert [row.response.is_final for row in rows].count(True) == 1
+        assert rows[-1].response.is_final
+        return rows[-1].response
+
+    async def until_prompted(self, content: str) -> None:
+        """That prompt has begun and its first event is on disk."""
+        watch = self.journal.watch()
+        try:
+            async with asyncio.timeout(10):
+                while content not in self.backend.prompts or not self.journal.latest_seq():
+                    await watch.changed()
+        finally:
+            watch.close()
+
+
+@asynccontextmanager
+async def bench(folder: Path, script: Script = echo) -> AsyncIterator[Bench]:
+    async with Journal(folder) as journal:
+        made = Bench(journal, ScriptedBackend(script))
+        await made.begin()
+        try:
+            yield made
+        finally:
+            await made.runner.drain(graceful=False)
+            assert made.task is not None
+            await made.task
+
+
+async def test_turns_run_one_at_a_time_in_order_of_arrival(tmp_path: Path) -> None:
+    """The queue keeps the order of acceptance."""
+    async with bench(tmp_path) as b:
+        await asyncio.gather(*(b.runner.submit(message(f"r{n}", f"m{n}")) for n in range(20)))
+        for n in range(20):
+            assert (await b.until(f"r{n}")).outcome == agent_pb2.OUTCOME_COMPLETED
+        assert b.backend.prompts == [f"m{n}" for n in range(20)]
+        firsts = [b.journal.turn(f"r{n}").first_seq for n in range(20)]
+        assert firsts == sorted(firsts)
+
+
+async def test_an_interrupt_ends_the_running_turn_and_itself(tmp_path: Path) -> None:
+    """The interrupt bypasses the queue; the next message runs as ever."""
+    async with bench(tmp_path, until_interrupted) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.until_prompted("one")
+        await b.runner.submit(interrupt("i1"))
+        ended = await b.until("r1")
+        assert (ended.outcome, ended.complete.success) == (agent_pb2.OUTCOME_INTERRUPTED, False)
+        assert (await b.until("i1")).complete.success
+        b.backend.script = echo
+        await b.runner.submit(message("r2"))
+        assert (await b.until("r2")).outcome == agent_pb2.OUTCOME_COMPLETED
+
+
+async def test_a_queued_target_ends_without_running(tmp_path: Path) -> None:
+    """Interrupting a queued turn does not touch the running one."""
+    async with bench(tmp_path, until_interrupted) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.runner.submit(message("r2", "two"))
+        await b.until_prompted("one")
+        await b.runner.submit(interrupt("i1", "r2"))
+        assert (await b.until("r2")).outcome == agent_pb2.OUTCOME_INTERRUPTED
+        assert not b.journal.turn("r1").ended
+        assert b.backend.prompts == ["one"]
+
+
+async def test_an_interrupt_of_an_ended_turn_does_nothing(tmp_path: Path) -> None:
+    """It never hits the turn that runs by then."""
+    async with bench(tmp_path) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.until("r1")
+        b.backend.script = until_interrupted
+        await b.runner.submit(message("r2", "two"))
+        await b.until_prompted("two")
+        await b.runner.submit(interrupt("i1", "r1"))
+        assert (await b.until("i1")).complete.success
+        assert not b.journal.turn("r2").ended
+
+
+async def test_a_turn_over_its_limit_times_out(tmp_path: Path) -> None:
+    """timeout_ms of the message counts, from its start; the agent goes on."""
+    async with bench(tmp_path, until_interrupted) as b:
+        send = agent_pb2.SendMessageRequest(content="slow", timeout_ms=100)
+        await b.runner.submit(check(agent_pb2.AgentRequest(request_id="r1", send_message=send)))
+        ended = await b.until("r1")
+        assert (ended.outcome, ended.error.code) == (agent_pb2.OUTCOME_TIMED_OUT, "TURN_TIMEOUT")
+        assert "0.1 s" in ended.error.message
+
+
+async def test_a_cli_that_does_not_obey_loses_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupt ends the turn even when the backend ignores it."""
+    monkeypatch.setattr(prompt, "_OBEY_S", 0.1)
+    async with bench(tmp_path, for_ever) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.until_prompted("one")
+        await b.runner.submit(interrupt("i1"))
+        assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_INTERRUPTED
+        assert b.backend.stops == 1
+
+
+async def test_a_crash_fails_the_turn_and_the_cli_starts_anew(tmp_path: Path) -> None:
+    """BACKEND_CRASHED with the reason, then the next turn on a fresh CLI."""
+
+    async def crash(*_: object) -> None:
+        raise BackendCrashed("exit status 3")
+
+    async with bench(tmp_path, crash) as b:  # type: ignore[arg-type]  # it never returns
+        await b.runner.submit(message("r1"))
+        ended = await b.until("r1")
+        assert (ended.error.code, ended.error.message) == ("BACKEND_CRASHED", "exit status 3")
+        assert b.runner.failure == "exit status 3"
+        assert not b.backend.running
+        b.backend.script = echo
+        await b.runner.submit(message("r2"))
+        assert (await b.until("r2")).outcome == agent_pb2.OUTCOME_COMPLETED
+        assert b.runner.failure == ""
+
+
+async def test_a_missing_cli_fails_the_turn_with_words(tmp_path: Path) -> None:
+    """What is missing stands in the final."""
+    async with bench(tmp_path) as b:
+        b.backend.start_error = BackendUnusable("opencode is not installed")
+        await b.runner.submit(message("r1"))
+        assert (await b.until("r1")).error.message == "opencode is not installed"
+
+
+async def test_a_fault_of_the_adapter_ends_only_its_turn(tmp_path: Path) -> None:
+    """An unexpected exception is a PROCESSING_ERROR without its details."""
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    async with bench(tmp_path, broken) as b:  # type: ignore[arg-type]  # it never returns
+        await b.runner.submit(message("r1"))
+        ended = await b.until("r1")
+        assert ended.error.code == "PROCESSING_ERROR"
+        assert "secret" not in ended.error.message
+
+
+async def test_short_turns_answer_beside_the_queue(tmp_path: Path) -> None:
+    """set_model and set_permission_mode end with one complete, refused ones with an error."""
+    async with bench(tmp_path, until_interrupted) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.until_prompted("one")
+        for request_id, model in (("m1", "good"), ("m2", "bad")):
+            set_model = agent_pb2.SetModelRequest(model=model)
+            request = agent_pb2.AgentRequest(request_id=request_id, set_model=set_model)
+            await b.runner.submit(check(request))
+        assert (await b.until("m1")).complete.success
+        assert (await b.until("m2")).error.message == "model: there is no such model"
+        assert b.backend.models == ["good"]
+        assert b.journal.fact("model") == "good"
+
+
+async def test_a_restart_ends_what_ran_and_runs_what_waited(tmp_path: Path) -> None:
+    """Fault 34, in the journal: AGENT_RESTARTED once; queued turns survive in order."""
+    async with Journal(tmp_path) as journal:
+        running = (await journal.accept(message("r1"))).turn.turn
+        await journal.start_turn(running)
+        await journal.accept(message("r2", "two"))
+        await journal.accept(message("r3", "three"))
+        await journal.accept(interrupt("i1", "r3"))
+    async with bench(tmp_path) as b:
+        assert (await b.until("r1")).error.code == "AGENT_RESTARTED"
+        assert (await b.until("r2")).outcome == agent_pb2.OUTCOME_COMPLETED
+        assert (await b.until("r3")).outcome == agent_pb2.OUTCOME_INTERRUPTED
+        assert (await b.until("i1")).complete.success
+        assert b.backend.prompts == ["two"]
+
+
+async def test_a_caller_that_goes_away_stops_nothing(tmp_path: Path) -> None:
+    """A Submit that is cancelled after it began still runs: it may be on disk already."""
+    async with bench(tmp_path) as b:
+        call = asyncio.create_task(b.runner.submit(message("r1", "one")))
+        await asyncio.sleep(0)
+        call.cancel()
+        await asyncio.wait({call})
+        await b.runner.submit(message("r2", "two"))
+        await b.until("r2")
+        assert b.backend.prompts == ["one", "two"]
+
+
+async def test_retiring_ends_every_turn(tmp_path: Path) -> None:
+    """DELETE: running and queued turns end interrupted, nothing new is taken, the CLI is gone."""
+    async with bench(tmp_path, until_interrupted) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.runner.submit(message("r2", "two"))
+        await b.until_prompted("one")
+        await b.runner.retire(graceful=False)
+        for name in ("r1", "r2"):
+            assert (await b.until(name)).outcome == agent_pb2.OUTCOME_INTERRUPTED
+        assert b.backend.stops
+        with pytest.raises(Closing):
+            await b.runner.submit(message("r3"))
+
+
+async def test_a_graceful_end_gives_the_running_turn_its_chance(tmp_path: Path) -> None:
+    """It may finish within the grace, and is interrupted after it."""
+    going_on = asyncio.Event()
+
+    async def soon(backend: ScriptedBackend, content: str, sink: TurnSink) -> TurnEnd:
+        end = await echo(backend, content, sink)
+        await going_on.wait()
+        return end
+
+    async with bench(tmp_path, soon) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.until_prompted("one")
+        retiring = asyncio.create_task(b.runner.retire(graceful=True))
+        await asyncio.sleep(0)
+        going_on.set()
+        await retiring
+        assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_COMPLETED
+
+
+async def test_draining_keeps_what_is_queued(tmp_path: Path) -> None:
+    """SIGTERM ends the running turn; queued ones run in the next process."""
+    async with bench(tmp_path, until_interrupted) as b:
+        await b.runner.submit(message("r1", "one"))
+        await b.runner.submit(message("r2", "two"))
+        await b.until_prompted("one")
+        await b.runner.drain(graceful=True)
+        assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_INTERRUPTED
+        assert not b.journal.turn("r2").ended
+    async with bench(tmp_path) as b:
+        assert (await b.until("r2")).outcome == agent_pb2.OUTCOME_COMPLETED
