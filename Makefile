@@ -50,7 +50,7 @@ proto: $(READY) ## generate the modules beside the .proto files
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=. $(PROTOS)
 
 .PHONY: lock
-lock: $(READY) ## resolve pyproject.toml into requirements.lock
+lock: $(if $(filter .tools/%,$(UV)),.tools/bin/uv) ## resolve pyproject.toml into requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
 		--no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 
