@@ -7,6 +7,7 @@ Rooms, from the door inwards; imports point downwards only:
     backends     one file or package a CLI              (side by side with journal)
     journal      the SQLite file: turns, events, marks; the cursor over them
     processes    CLI processes in groups of their own, ended whole
+    process_table  what the system tells about processes
     settings     the environment, read once
     errors       the error tree        model: the facts all rooms share
 

@@ -1,17 +1,17 @@
 """Everything that can go wrong in the runtime.
 
-    RuntimeFault
-    +-- SettingsError       the environment is wrong; names the variable
-    +-- FolderBusy          another process holds the folder's lock
-    +-- JournalBroken       the journal cannot be opened, or is of a newer version
-    +-- JournalClosed       used after close
-    +-- Invalid             a command's field is wrong; names it
-    +-- Exhausted           too many unsettled turns, or the journal is full
-    +-- Closing             takes no new command any more
-    +-- UnknownTurn         no such request_id
-    +-- Trimmed             rows from there on are not kept any more
-    +-- BackendUnusable     the CLI is missing, of a wrong version, or cannot start
-    +-- BackendCrashed      the CLI ended in mid-turn
+RuntimeFault
++-- SettingsError       the environment is wrong; names the variable
++-- FolderBusy          another process holds the folder's lock
++-- JournalBroken       the journal cannot be opened, or is of a newer version
++-- JournalClosed       used after close
++-- Invalid             a command's field is wrong; names it
++-- Exhausted           too many unsettled turns, or the journal is full
++-- Closing             takes no new command any more
++-- UnknownTurn         no such request_id
++-- Trimmed             rows from there on are not kept any more
++-- BackendUnusable     the CLI is missing, of a wrong version, or cannot start
++-- BackendCrashed      the CLI ended in mid-turn
 """
 
 

@@ -3,7 +3,9 @@
 A process is started through a gate: `sh` waits for one line on its standard
 input before it becomes the CLI. The line is written only once the group is
 recorded, so a runtime that is killed at any moment leaves no group that its
-successor does not know: an unrecorded one reads end-of-file and is gone.
+successor does not know: an unrecorded one reads end-of-file and is gone. The
+line carries the group's mark (process_table), by which its descendants are
+found wherever they moved to.
 """
 
 import asyncio
@@ -11,35 +13,63 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from agent_runtime.errors import BackendUnusable
+from agent_runtime.process_table import (
+    MARK_VARIABLE,
+    ProcessGroup,
+    boot_id,
+    members,
+    start_time,
+)
 
 STREAM_LIMIT_BYTES = 256 * 1024
-"""How much of a pipe is buffered before its writer has to wait."""
+"""Twice this of a pipe is buffered before its writer has to wait."""
 
-_GATE = 'read -r _ && exec "$@"'
+_GATE = f'IFS= read -r {MARK_VARIABLE} && export {MARK_VARIABLE} && exec "$@"'
 _TERM_GRACE_S = 2.0
 _KILL_GRACE_S = 5.0
-"""After SIGKILL only zombies can be left, which whoever is their parent has to reap."""
+"""A process that SIGKILL does not end within this hangs in the kernel."""
 _POLL_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessGroup:
-    """A group and what tells it from a later one with the same number."""
-
-    pgid: int
-    start_time: str
-    boot_id: str
-
 
 Record = Callable[[frozenset[ProcessGroup]], Awaitable[None]]
 """Makes the set of living groups durable before it returns."""
+
+
+class CliProcess:
+    """One started process with its pipes. Whoever reads the pipes closes them."""
+
+    def __init__(
+        self, transport: asyncio.SubprocessTransport, protocol: "_Pipes", group: ProcessGroup
+    ) -> None:
+        assert protocol.stdin is not None
+        assert protocol.stdout is not None
+        self._transport = transport
+        self._exited = protocol.exited
+        self.group = group
+        self.stdin = protocol.stdin
+        self.stdout = protocol.stdout
+        self.stderr = protocol.stderr
+        """None when it was merged into stdout."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status, negative for a signal; None while it lives."""
+        return self._transport.get_returncode()
+
+    async def exited(self) -> int:
+        """Wait for this process alone, whoever else still holds its pipes."""
+        await self._exited.wait()
+        code = self.returncode
+        assert code is not None
+        return code
+
+    def close_pipes(self) -> None:
+        """What has not been read by now is lost; a process that still lives is killed."""
+        self._transport.close()
 
 
 class Processes:
@@ -47,96 +77,102 @@ class Processes:
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._groups: dict[int, ProcessGroup] = {}
+        self._groups: set[ProcessGroup] = set()
 
     async def spawn(
         self, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], merge_stderr: bool = False
-    ) -> Process:
+    ) -> CliProcess:
         """Start argv in a group of its own, with pipes on stdin, stdout and stderr.
 
+        A command that cannot be found exits with 127, one that cannot be run with 126.
+
         Raises:
-            BackendUnusable: there is no such command, or it cannot be started.
+            BackendUnusable: nothing can be started in `cwd`.
         """
+        process = await _start(argv, cwd=cwd, env=env, merge_stderr=merge_stderr)
+        self._groups.add(process.group)
         try:
-            process = await asyncio.create_subprocess_exec(
-                "/bin/sh",
-                "-c",
-                _GATE,
-                "sh",
-                *argv,
-                cwd=cwd,
-                env=dict(env),
-                stdin=PIPE,
-                stdout=PIPE,
-                stderr=subprocess.STDOUT if merge_stderr else PIPE,
-                start_new_session=True,
-                limit=STREAM_LIMIT_BYTES,
-            )
-        except OSError as error:
-            raise BackendUnusable(f"{argv[0]} cannot be started: {error.strerror}") from error
-        self._groups[process.pid] = ProcessGroup(
-            process.pid, start_time(process.pid), boot_id()
-        )
-        await self._record(frozenset(self._groups.values()))
-        assert process.stdin is not None
-        with contextlib.suppress(ConnectionError):
-            process.stdin.write(b"\n")
-            await process.stdin.drain()
+            await self._record(frozenset(self._groups))
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(process.group.mark.encode() + b"\n")
+                await process.stdin.drain()
+        except BaseException:
+            self._groups.discard(process.group)
+            process.close_pipes()
+            await process.exited()  # at once: it waited at the gate
+            raise
         return process
 
-    async def end(self, process: Process) -> None:
+    async def end(self, process: CliProcess) -> None:
         """End the whole group, SIGTERM first, and wait until it is gone. Idempotent."""
-        await end_group(process.pid)
-        await process.wait()
-        if self._groups.pop(process.pid, None) is not None:
-            await self._record(frozenset(self._groups.values()))
-
-
-async def end_group(pgid: int) -> None:
-    """SIGTERM, 2 s later SIGKILL to every process of the group; waits till it is empty, 7 s at most."""
-    if not _signal_group(pgid, signal.SIGTERM):
-        return
-    now = asyncio.get_running_loop().time
-    kill_at = now() + _TERM_GRACE_S
-    while _signal_group(pgid, 0) and now() < kill_at + _KILL_GRACE_S:
-        if now() > kill_at:
-            _signal_group(pgid, signal.SIGKILL)
-        await asyncio.sleep(_POLL_S)
+        await _end_group(process.group)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.exited(), _KILL_GRACE_S)
+            _reap_orphans(process.group)
+        if process.group in self._groups:
+            self._groups.discard(process.group)
+            await self._record(frozenset(self._groups))
 
 
 async def end_leftover(group: ProcessGroup) -> None:
-    """End a group that a previous runtime recorded, unless its number has been given anew."""
-    if group.boot_id == boot_id() and start_time(group.pgid) in ("", group.start_time):
-        await end_group(group.pgid)
+    """End what is left of a group that a previous runtime recorded."""
+    await _end_group(group)
 
 
-def _signal_group(pgid: int, signum: int) -> bool:
-    """Whether the group still has a process that is no zombie of somebody else's."""
+async def _end_group(group: ProcessGroup) -> None:
+    """SIGTERM, 2 s later SIGKILL, to all its processes; waits till they are gone, 7 s at most."""
+    now = asyncio.get_running_loop().time
+    kill_at = now() + _TERM_GRACE_S
+    asked: set[int] = set()
+    while (left := members(group)) and now() < kill_at + _KILL_GRACE_S:
+        if now() > kill_at:
+            _signal(left, signal.SIGKILL)
+        else:
+            _signal(left - asked, signal.SIGTERM)
+            asked |= left
+        await asyncio.sleep(_POLL_S)  # nobody tells when a group is empty
+
+
+def _signal(pids: frozenset[int], signum: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signum)
+
+
+def _reap_orphans(group: ProcessGroup) -> None:
+    """Where this process is the first of its container, the group's orphans are its children."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-group.pgid, os.WNOHANG)[0]:
+            pass
+
+
+class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):
+    """Tells the exit of the process at once: Process.wait() may wait for its pipes too."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=STREAM_LIMIT_BYTES, loop=asyncio.get_running_loop())
+        self.exited = asyncio.Event()
+
+    def process_exited(self) -> None:
+        super().process_exited()
+        self.exited.set()
+
+
+async def _start(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], merge_stderr: bool
+) -> CliProcess:
     try:
-        os.killpg(pgid, signum)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-def boot_id() -> str:
-    """Names this boot of the machine."""
-    if sys.platform == "linux":
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return _ask("sysctl", "-n", "kern.bootsessionuuid")
-
-
-def start_time(pid: int) -> str:
-    """When the process started, in the system's own form; "" when there is none."""
-    if sys.platform == "linux":
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-        except OSError:
-            return ""
-        return stat.rpartition(")")[2].split()[19]
-    return _ask("ps", "-o", "lstart=", "-p", str(pid))
-
-
-def _ask(*argv: str) -> str:
-    answer = subprocess.run(argv, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603 - fixed commands of the system
-    return answer.stdout.strip()
+        transport, protocol = await asyncio.get_running_loop().subprocess_exec(
+            _Pipes,
+            *("/bin/sh", "-c", _GATE, "sh", *argv),
+            cwd=cwd,
+            env=dict(env),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=subprocess.STDOUT if merge_stderr else PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BackendUnusable(f"{argv[0]} cannot be started in {cwd}: {error.strerror}") from error
+    pid = transport.get_pid()
+    return CliProcess(transport, protocol, ProcessGroup(pid, start_time(pid), boot_id()))

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 
 import grpc
@@ -172,8 +173,7 @@ class _Runtime:
 
 def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Backend:
     async def record(groups: frozenset[ProcessGroup]) -> None:
-        told = [[group.pgid, group.start_time, group.boot_id] for group in groups]
-        await journal.put_fact(_GROUPS_FACT, json.dumps(told))
+        await journal.put_fact(_GROUPS_FACT, json.dumps([astuple(group) for group in groups]))
 
     home = settings.state_dir / "home"
     for folder in (home, settings.workspace):
@@ -194,9 +194,10 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
 
 async def _end_leftovers(journal: Journal) -> None:
     """End what a runtime that was killed has left running."""
-    for pgid, start_time, boot_id in json.loads(journal.fact(_GROUPS_FACT) or "[]"):
-        log.info("ending_leftover", extra={"pgid": pgid})
-        await end_leftover(ProcessGroup(pgid, start_time, boot_id))
+    for told in json.loads(journal.fact(_GROUPS_FACT) or "[]"):
+        group = ProcessGroup(*told)
+        log.info("ending_leftover", extra={"pgid": group.pgid})
+        await end_leftover(group)
     await journal.put_fact(_GROUPS_FACT, "[]")
 
 

@@ -1,0 +1,1 @@
+"""Scripted peers: real servers on real ports that behave as a test tells them to."""

@@ -1,0 +1,18 @@
+"""OpenCode: drives `opencode serve` over its HTTP API and event stream.
+
+    backend      the Backend: start, prompt, interrupt, stop
+    prompt       one prompt, from its POST to its end
+    turn         what one prompt has come to, told by the events alone (no I/O)
+    answers      what is answered when the CLI asks                (no I/O)
+    meaning      kind and data of an event                         (no I/O)
+    events, sse  reading the CLI's own JSON out of the stream      (no I/O)
+    client       the calls; foreign exceptions end here
+    server       the process, its port, its output
+    config       its environment, configuration and credentials
+
+Imports point downwards. Nothing outside this package knows any of it but the class below.
+"""
+
+from agent_runtime.backends.opencode.backend import OpenCodeBackend
+
+__all__ = ["OpenCodeBackend"]

@@ -1,0 +1,220 @@
+"""The `opencode` backend."""
+
+import logging
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from agent_runtime.backends.opencode.client import Client, Refused
+from agent_runtime.backends.opencode.config import (
+    Home,
+    configuration,
+    has_credentials,
+)
+from agent_runtime.backends.opencode.prompt import Prompt
+from agent_runtime.backends.opencode.server import Launch, Server
+from agent_runtime.backends.opencode.turn import Session
+from agent_runtime.backends.permission_mode import PermissionMode
+from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
+from agent_runtime.model import Code, Outcome, TurnEnd
+
+log = logging.getLogger(__name__)
+
+BINARY_OPTION = "FORGE_OPENCODE_BIN"
+_VERSION_LIMIT_S = 20.0
+_XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+
+
+class OpenCodeBackend:
+    """Owned by the task that runs turns. `interrupt` and `stop` may come from another.
+
+    The session is made with the first prompt and kept: a new process takes it up
+    again, also that of the next runtime, as long as the CLI still knows it.
+    """
+
+    name: ClassVar[str] = "opencode"
+
+    def __init__(self, context: BackendContext, binary: str) -> None:
+        self._model = _checked_model(context.model) if context.model else ""
+        self._mode = PermissionMode.parse(context.permission_mode)
+        self._launch = Launch(
+            binary=binary,
+            workspace=context.workspace,
+            home=Home(context.home),
+            env=context.env,
+            processes=context.processes,
+        )
+        self._known_session_id = context.session_id
+        self._session: Session | None = None
+        self._server: Server | None = None
+        self._client: Client | None = None
+        self._prompt: Prompt | None = None
+        self._busy = False
+        self._halted = False
+
+    @classmethod
+    def probe(cls, env: Mapping[str, str]) -> Usability:
+        """Whether the binary answers, and has something to log in to a model with."""
+        try:
+            version = _version(_binary(env, env), env)
+            configured = has_credentials(env)
+        except BackendUnusable as error:
+            return Usability(usable=False, detail=str(error))
+        if not configured:
+            detail = (
+                f"opencode {version} has no credentials: run `opencode auth login`, "
+                "or set ANTHROPIC_API_KEY or another provider's key"
+            )
+            return Usability(usable=False, detail=detail)
+        return Usability(usable=True, detail=f"opencode {version}")
+
+    @classmethod
+    def create(cls, context: BackendContext) -> Self:
+        try:
+            configuration(context.env)
+            return cls(context, _binary(context.options, context.env))
+        except Invalid as error:
+            raise BackendUnusable(str(error)) from error
+
+    async def start(self) -> None:
+        self._halted = False
+        self._busy = True
+        try:
+            await self._end_server()
+            self._forget_session()
+            self._server, self._client = await self._launch.start()
+        finally:
+            self._busy = False
+
+    @property
+    def running(self) -> bool:
+        return self._server is not None and self._server.running
+
+    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
+        server, client = self._server, self._client
+        if server is None or client is None:
+            raise BackendCrashed("opencode is not running")
+        self._busy = True
+        try:
+            return await self._run(client, content, sink)
+        except Refused as refused:
+            message = str(refused)
+            return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=message)
+        except BackendCrashed as crash:
+            return await self._crashed(server, crash)
+        finally:
+            self._prompt = None
+            self._busy = self._halted = False
+
+    async def interrupt(self) -> None:
+        if not self._busy:
+            return
+        self._halted = True
+        if self._prompt is None:
+            return
+        try:
+            await self._prompt.interrupt()
+        except BackendCrashed as crash:
+            log.info("interrupt_failed", extra={"reason": str(crash)})
+
+    async def set_model(self, model: str) -> None:
+        self._model = _checked_model(model)
+
+    async def set_permission_mode(self, mode: str) -> None:
+        self._mode = PermissionMode.parse(mode)
+
+    async def stop(self) -> None:
+        self._halted = self._busy
+        await self._end_server()
+        await self._launch.tidy()
+
+    async def _run(self, client: Client, content: str, sink: TurnSink) -> TurnEnd:
+        session = await self._take_up_session(client)
+        await sink.session(session.session_id)
+        prompt = Prompt(client, session, sink, self._mode)
+        self._prompt = prompt
+        if self._halted:
+            return TurnEnd(outcome=Outcome.INTERRUPTED)
+        return await prompt.run(content, self._model)
+
+    async def _take_up_session(self, client: Client) -> Session:
+        """The one we have, that of the runtime before, or a new one."""
+        if self._session is None:
+            self._session = await self._find_session(client)
+        return self._session
+
+    def _forget_session(self) -> None:
+        """A new process is asked anew whether it knows the session."""
+        if self._session is not None:
+            self._known_session_id = self._session.session_id
+            self._session = None
+
+    async def _find_session(self, client: Client) -> Session:
+        known = self._known_session_id
+        if not known or not await client.knows_session(known):
+            return Session(await client.create_session())
+        session = Session(known)
+        for child in await client.children(known):
+            session.family.put(child, None)
+        return session
+
+    async def _crashed(self, server: Server, crash: BackendCrashed) -> TurnEnd:
+        """Whatever is left of it is in an unknown state, so it goes."""
+        epitaph = await server.epitaph()
+        await self._end_server()
+        if self._halted:
+            return TurnEnd(outcome=Outcome.INTERRUPTED)
+        raise BackendCrashed(f"{crash}; {epitaph}") from crash
+
+    async def _end_server(self) -> None:
+        server, client = self._server, self._client
+        self._server = self._client = None
+        try:
+            if server is not None:
+                await server.end()
+        finally:
+            if client is not None:
+                await client.close()
+
+
+def _checked_model(model: str) -> str:
+    provider, _, name = model.partition("/")
+    if not provider or not name:
+        raise Invalid(
+            f"model: {model!r} is not provider/model, such as anthropic/claude-sonnet-4-5"
+        )
+    return model
+
+
+def _binary(options: Mapping[str, str], env: Mapping[str, str]) -> str:
+    wanted = options.get(BINARY_OPTION) or "opencode"
+    path = shutil.which(wanted, path=env.get("PATH"))
+    if path is None:
+        raise BackendUnusable(
+            f"{wanted!r} is not found: install it with `npm install -g opencode-ai`, "
+            f"or set {BINARY_OPTION} to its path"
+        )
+    return path
+
+
+def _version(binary: str, env: Mapping[str, str]) -> str:
+    """Asked in a home of its own: the CLI makes folders even when it only tells its version."""
+    with tempfile.TemporaryDirectory(prefix="forge-probe-") as folder:
+        own = dict.fromkeys(("HOME", "TMPDIR", *_XDG), folder)
+        try:
+            answer = subprocess.run(  # noqa: S603 - the binary that the user named
+                [binary, "--version"],
+                env={**env, **own},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_VERSION_LIMIT_S,
+                check=True,
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise BackendUnusable(f"{binary} does not tell its version: {error}") from error
+    return answer.stdout.strip()

@@ -1,0 +1,185 @@
+"""Calls to `opencode serve`, and its event stream. No aiohttp exception leaves this file."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+from agent_runtime.backends.opencode.answers import Answer
+from agent_runtime.backends.opencode.sse import Oversized, SseDecoder
+from agent_runtime.errors import BackendCrashed, RuntimeFault
+
+T = TypeVar("T")
+
+USER = "opencode"
+_CALL_TIMEOUT_S = 60.0
+"""The first call of all makes the CLI open the workspace, which takes a while."""
+_SILENCE_S = 60.0
+"""The stream has a heartbeat every 10 s."""
+
+
+class Refused(RuntimeFault):
+    """The CLI understood the call and did not accept it; the message is its own."""
+
+
+class Client:
+    """One CLI. Made once it listens, closed before it is ended."""
+
+    def __init__(self, url: str, password: str) -> None:
+        self._http = aiohttp.ClientSession(
+            base_url=url,
+            headers={"authorization": f"Basic {_encoded(password)}"},
+            timeout=aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S),
+        )
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def create_session(self) -> str:
+        return _read(await self._call("POST", "/session", {}), _Named).id
+
+    async def knows_session(self, session_id: str) -> bool:
+        try:
+            await self._call("GET", f"/session/{session_id}")
+        except Refused:
+            return False
+        return True
+
+    async def children(self, session_id: str) -> Sequence[str]:
+        """The sessions of its subagents so far."""
+        told = await self._call("GET", f"/session/{session_id}/children")
+        return [child.id for child in _read(told, list[_Named])]
+
+    async def busy(self, session_id: str) -> bool:
+        told = await self._call("GET", "/session/status")
+        status = _read(told, dict[str, _Status]).get(session_id)
+        return status is not None and status.type != "idle"
+
+    async def prompt(self, session_id: str, content: str, model: str) -> None:
+        """Hand over a message; "" for the CLI's own choice of model. Raises Refused."""
+        body: dict[str, Any] = {"parts": [{"type": "text", "text": content}]}
+        if model:
+            provider, _, name = model.partition("/")
+            body["model"] = {"providerID": provider, "modelID": name}
+        await self._call("POST", f"/session/{session_id}/prompt_async", body)
+
+    async def abort(self, session_id: str) -> None:
+        await self._call("POST", f"/session/{session_id}/abort", {})
+
+    async def answer_permission(self, prompt_id: str, answer: Answer) -> None:
+        """Raises Refused when nobody waits for it any more."""
+        body: dict[str, str] = {"reply": answer.reply}
+        if answer.message:
+            body["message"] = answer.message
+        await self._call("POST", f"/permission/{prompt_id}/reply", body)
+
+    async def answer_question(self, prompt_id: str, answers: Sequence[Sequence[str]]) -> None:
+        """One list of answers a question. Raises Refused when nobody waits for it any more."""
+        await self._call("POST", f"/question/{prompt_id}/reply", {"answers": answers})
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator["EventStream"]:
+        """Everything the CLI says from now on."""
+        response = await self._subscribe()
+        try:
+            stream = EventStream(response.content)
+            await stream.opened()
+            yield stream
+        finally:
+            response.close()
+
+    async def _subscribe(self) -> aiohttp.ClientResponse:
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=_SILENCE_S)
+        self._check_open()
+        try:
+            response = await self._http.get("/event", timeout=timeout)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise BackendCrashed(f"opencode gave no events: {_told(error)}") from error
+        if response.status != 200:
+            response.close()
+            raise BackendCrashed(f"opencode gave no events: HTTP {response.status}")
+        return response
+
+    async def _call(self, method: str, path: str, body: Any = None) -> bytes:
+        self._check_open()
+        try:
+            async with self._http.request(method, path, json=body) as response:
+                answer = await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise BackendCrashed(f"opencode did not answer {method}: {_told(error)}") from error
+        if response.status >= 400:
+            raise Refused(f"opencode answered HTTP {response.status}: {_excerpt(answer)}")
+        return answer
+
+    def _check_open(self) -> None:
+        if self._http.closed:
+            raise BackendCrashed("opencode has been stopped")
+
+
+class EventStream:
+    """The JSON of each event, in order, byte for byte."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+        self._decoder = SseDecoder()
+        self._ready: Iterator[bytes] = iter(())
+
+    async def opened(self) -> None:
+        """Wait for the CLI's greeting: what happens after it is in the stream."""
+        if await self.next(timeout_s=_CALL_TIMEOUT_S) is None:
+            raise BackendCrashed("opencode opened no event stream")
+
+    async def next(self, *, timeout_s: float | None) -> bytes | None:
+        """The next event, None when `timeout_s` have passed without one.
+
+        Raises:
+            BackendCrashed: the stream has ended or broken.
+        """
+        try:
+            async with asyncio.timeout(timeout_s) as limit:
+                return await self._next()
+        except TimeoutError as error:
+            if limit.expired():
+                return None
+            raise BackendCrashed("opencode has fallen silent") from error
+        except (aiohttp.ClientError, Oversized) as error:
+            raise BackendCrashed(f"the event stream of opencode broke: {_told(error)}") from error
+
+    async def _next(self) -> bytes:
+        while (data := next(self._ready, None)) is None:
+            chunk = await self._content.readany()
+            if not chunk:
+                raise BackendCrashed("the event stream of opencode has ended")
+            self._ready = self._decoder.feed(chunk)
+        return data
+
+
+class _Named(msgspec.Struct):
+    id: str
+
+
+class _Status(msgspec.Struct):
+    type: str
+
+
+def _read(answer: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except ValueError as error:
+        raise BackendCrashed(f"opencode answered something else: {error}") from error
+
+
+def _encoded(password: str) -> str:
+    return base64.b64encode(f"{USER}:{password}".encode()).decode("ascii")
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+def _excerpt(answer: bytes) -> str:
+    return answer[:500].decode("utf-8", "replace")

@@ -1,0 +1,128 @@
+"""One prompt, from its POST to its end."""
+
+import logging
+from typing import Any
+
+import msgspec
+
+from agent_runtime.backends.opencode.answers import INTERRUPTED, UNATTENDED, Answer, decide
+from agent_runtime.backends.opencode.client import Client, EventStream, Refused
+from agent_runtime.backends.opencode.events import Event, Unreadable, read, shape
+from agent_runtime.backends.opencode.meaning import Meanings
+from agent_runtime.backends.opencode.shapes import PermissionAsked, QuestionAsked
+from agent_runtime.backends.opencode.turn import Session, TurnState, Verdict
+from agent_runtime.backends.permission_mode import PermissionMode
+from agent_runtime.backends.protocol import TurnSink
+from agent_runtime.model import BackendEvent, Kind, TurnEnd
+
+log = logging.getLogger(__name__)
+
+_QUIET_S = 0.5
+"""Silence after which the CLI is asked whether a doubtful turn is over."""
+_SHOWN_BYTES = 1024
+
+
+class Prompt:
+    """`run` is one task; `interrupt` may come from another, and only sets going what run ends."""
+
+    def __init__(
+        self, client: Client, session: Session, sink: TurnSink, mode: PermissionMode
+    ) -> None:
+        self._client = client
+        self._session_id = session.session_id
+        self._sink = sink
+        self._mode = mode
+        self._state = TurnState(session)
+        self._meanings = Meanings()
+        self._posted = False
+
+    async def run(self, content: str, model: str) -> TurnEnd:
+        """To the end of the prompt.
+
+        Raises:
+            BackendCrashed: the stream ended before the prompt did.
+            Refused: the CLI did not take the prompt.
+        """
+        async with self._client.events() as events:
+            if self._state.interrupted:
+                return self._state.end()
+            self._posted = True
+            await self._client.prompt(self._session_id, content, model)
+            await self._follow(events)
+        return self._state.end()
+
+    async def interrupt(self) -> None:
+        """Abort, then refuse what is still asked: an abort leaves it pending."""
+        self._state.interrupted = True
+        if self._posted:
+            await self._abort()
+
+    async def _abort(self) -> None:
+        await self._client.abort(self._session_id)
+        self._state.abort_answered()
+        for prompt_id in list(self._state.pending_prompts):
+            await self._answer_permission(prompt_id, Answer("reject", INTERRUPTED))
+
+    async def _follow(self, events: EventStream) -> None:
+        while (verdict := self._state.verdict) is not Verdict.ENDED:
+            quiet_s = _QUIET_S if verdict is Verdict.DOUBTFUL else None
+            raw = await events.next(timeout_s=quiet_s)
+            if raw is not None:
+                await self._take(raw)
+            elif not await self._client.busy(self._session_id):
+                return
+
+    async def _take(self, raw: bytes) -> None:
+        try:
+            event = read(raw)
+        except Unreadable as error:
+            await self._sink.emit(_unreadable(raw, error))
+            return
+        belongs = self._state.observe(event)
+        if belongs:
+            subagent = self._state.is_subagent(event)
+            await self._sink.emit(self._meanings.of(event, subagent=subagent))
+            await self._answer(event)
+        if self._state.interrupted and self._state.took_up(event):
+            await self._abort()
+
+    async def _answer(self, event: Event) -> None:
+        if event.type == "permission.asked":
+            asked = shape(event, PermissionAsked)
+            if asked is not None:
+                await self._answer_permission(asked.id, self._decide(asked.permission))
+        elif event.type == "question.asked":
+            question = shape(event, QuestionAsked)
+            if question is not None:
+                await self._answer_question(question)
+
+    def _decide(self, permission: str) -> Answer:
+        if self._state.interrupted:
+            return Answer("reject", INTERRUPTED)
+        return decide(permission, self._mode)
+
+    async def _answer_permission(self, prompt_id: str, answer: Answer) -> None:
+        try:
+            await self._client.answer_permission(prompt_id, answer)
+        except Refused as refused:
+            log.info("permission_gone", extra={"prompt_id": prompt_id, "reason": str(refused)})
+
+    async def _answer_question(self, question: QuestionAsked) -> None:
+        answers = [[UNATTENDED] for _ in question.questions]
+        try:
+            await self._client.answer_question(question.id, answers)
+        except Refused as refused:
+            log.info("question_gone", extra={"prompt_id": question.id, "reason": str(refused)})
+
+
+def _unreadable(raw: bytes, error: Unreadable) -> BackendEvent:
+    """What the CLI said and nobody can read, so that it is not lost in silence."""
+    told: dict[str, Any] = {
+        "type": "unreadable",
+        "reason": str(error),
+        "start": raw[:_SHOWN_BYTES].decode("utf-8", "replace"),
+    }
+    data = {"status": "unreadable", "message": str(error)}
+    return BackendEvent(
+        "unreadable", msgspec.json.encode(told), Kind.STATUS, msgspec.json.encode(data)
+    )

@@ -1,0 +1,198 @@
+"""The composition: everything a gateway consists of is made, started and stopped here.
+
+Started in this order, stopped in the reverse one: poster, launcher, links,
+lifecycle, nudges, then relays and the HTTP API, which end side by side within
+one limit.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from gateway import logs
+from gateway.delivery.attempt import Bypass, Poster
+from gateway.delivery.policy import Policy
+from gateway.errors import GatewayError, SettingsError
+from gateway.http.apikeys import ApiKeys
+from gateway.http.application import Rooms, build
+from gateway.http.browser import is_loopback
+from gateway.http.server import HttpServer
+from gateway.keyring import Keyring
+from gateway.launchers.local import LocalLauncher
+from gateway.relay.accept import Accept
+from gateway.relay.attach import Attachments
+from gateway.relay.lifecycle import Lifecycle
+from gateway.relay.links import Links
+from gateway.relay.nudge import NudgeServer
+from gateway.settings import Settings, ignored
+
+_logger = logging.getLogger(__name__)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Gateway:
+    """One gateway. `start` and `stop` are called once each, by one task."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing runs yet. Must be made inside the event loop that will run it.
+
+        Raises:
+            SettingsError: it may not be served like this; says what to do.
+            KeyringError: the gateway keys cannot be used.
+        """
+        keys = api_keys(settings)
+        keyring = Keyring.load(settings.state_dir)
+        self._settings = settings
+        self._ready = False
+        self._parts = contextlib.AsyncExitStack()
+        policy = Policy.of(settings)
+        self._poster = Poster(policy, bypass=Bypass.of(settings))
+        self._launcher = LocalLauncher(settings, keyring)
+        self._links = Links()
+        self._attachments = Attachments(
+            self._launcher, self._links, keyring, self._poster, policy=policy
+        )
+        self._lifecycle = Lifecycle(self._launcher, self._links, self._attachments, keyring=keyring)
+        self._nudges = NudgeServer(self._attachments)
+        rooms = Rooms(
+            launcher=self._launcher,
+            commands=Accept(self._launcher, self._links, keyring, self._attachments),
+            lifecycle=self._lifecycle,
+            keys=keys,
+            ready=lambda: self._ready,
+        )
+        self._http = HttpServer(build(settings, rooms), host=settings.host, port=settings.port)
+
+    @property
+    def url(self) -> str:
+        """Of the HTTP API, valid after `start`."""
+        return self._http.url
+
+    async def start(self) -> None:
+        """Everything, in order; what was started is stopped again when one part fails.
+
+        Raises:
+            GatewayError: one part cannot be started; says which and why.
+        """
+        async with contextlib.AsyncExitStack() as parts:
+            await self._poster.start()
+            parts.push_async_callback(self._poster.close)
+            await self._launcher.start()
+            parts.push_async_callback(self._launcher.close)
+            parts.push_async_callback(self._links.close)
+            parts.push_async_callback(self._lifecycle.close)
+            await self._nudges.start(self._launcher.nudge_bind)
+            parts.push_async_callback(self._nudges.close)
+            parts.push_async_callback(self._drain)
+            await self._http.start()
+            self._parts = parts.pop_all()
+        self._ready = True
+
+    async def stop(self) -> None:
+        """Take no more, finish what is in flight within SHUTDOWN_TIMEOUT, end the rest."""
+        self._ready = False
+        await self._parts.aclose()
+
+    async def ended(self) -> None:
+        """Returns when it serves no more without having been asked to stop."""
+        await self._http.ended()
+
+    async def _drain(self) -> None:
+        """Requests and posts in flight share the limit; what an accepted request leaves
+        undelivered then is in the agent's journal, and its nudge finds another gateway."""
+        limit_s = self._settings.shutdown_timeout
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._http.stop(limit_s), name="drain requests")
+            group.create_task(self._attachments.close(limit_s), name="drain relays")
+
+
+def api_keys(settings: Settings) -> ApiKeys | None:
+    """The keys in force, None where none are wanted.
+
+    Raises:
+        SettingsError: without keys it would be open to a network, or the file is broken.
+    """
+    if settings.keys_file is not None:
+        return ApiKeys(settings.keys_file)
+    if is_loopback(settings.host):
+        return None
+    if settings.auth == "on":
+        raise SettingsError(
+            f"FORGE_HOST: without API keys the gateway listens on loopback only, not on "
+            f"{settings.host}; set FORGE_KEYS_FILE to a file with a line that `forge keys new "
+            "NAME --owner USER` prints, or FORGE_AUTH=off to let everybody in"
+        )
+    _logger.warning("everybody_may_use_all_agents_without_keys")
+    return None
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Gateway]:
+    """A started gateway, stopped at the end of the block. Raises what `start` raises."""
+    gateway = Gateway(settings)
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.stop()
+
+
+async def serve(settings: Settings, on_ready: Callable[[Gateway], None]) -> None:
+    """Run a gateway until SIGTERM or SIGINT; a second signal kills the process at once.
+
+    Owns the process: its signals and its logs. `on_ready` is called once it serves.
+
+    Raises:
+        GatewayError: it cannot be started, or has ended by itself.
+    """
+    logs.configure(settings)
+    for name in ignored(os.environ):
+        _logger.info("variable_ignored", extra={"variable": name})
+    with _first_signal() as signalled:
+        async with running(settings) as gateway:
+            _logger.info("serving", extra={"url": gateway.url})
+            on_ready(gateway)
+            await _until(signalled, gateway)
+        _logger.info("stopped")
+
+
+async def _until(signalled: asyncio.Event, gateway: Gateway) -> None:
+    asked = asyncio.create_task(signalled.wait(), name="signal")
+    ended = asyncio.create_task(gateway.ended(), name="gateway's end")
+    try:
+        await asyncio.wait((asked, ended), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            await ended
+            raise GatewayError("the HTTP server has ended by itself; the log says why")
+    finally:
+        asked.cancel()
+        ended.cancel()
+
+
+@contextlib.contextmanager
+def _first_signal() -> Iterator[asyncio.Event]:
+    """Set by the first signal, which also gives the signals back to the system."""
+    loop = asyncio.get_running_loop()
+    signalled = asyncio.Event()
+
+    def give_back() -> None:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    def first(number: signal.Signals) -> None:
+        _logger.info("stopping", extra={"signal": number.name})
+        signalled.set()
+        give_back()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, first, number)
+    try:
+        yield signalled
+    finally:
+        if not signalled.is_set():
+            give_back()
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,29 @@
+"""Where arrivals are shown: what every way of showing them can do."""
+
+from typing import Protocol
+
+from rich.console import Console
+
+from gateway.cli.receiver import Arrival
+from gateway.cli.stopwatch import Turn
+
+
+class Screen(Protocol):
+    """Called by one task, in the order of arrival."""
+
+    def started(self, turn: Turn) -> None:
+        """This turn (agent, request id) has just been accepted: its time counts from here."""
+        ...
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Show it, whatever is in it."""
+        ...
+
+
+def plain_console(*, stderr: bool = False) -> Console:
+    """A console that takes text as it stands: no markup, no colours found in it.
+
+    Piped, it writes no escape codes (rich looks at the stream, NO_COLOR and
+    FORCE_COLOR).
+    """
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)

@@ -1,0 +1,115 @@
+"""`forge send`: one message, and its turn to the end."""
+
+import asyncio
+import json
+import sys
+
+import click
+
+from gateway.cli.api import JSON, Api
+from gateway.cli.connection import Connection, connected
+from gateway.cli.ctrl_c import EXIT_STATUS, ctrl_c
+from gateway.cli.errors import Trouble
+from gateway.cli.jsonlines import JsonLines
+from gateway.cli.printable import printable
+from gateway.cli.receiver import receiving
+from gateway.cli.screen import Screen, plain_console
+from gateway.cli.seconds import SECONDS
+from gateway.cli.transcript import Transcript
+from gateway.cli.turn import final_of, interrupting, require_reachable
+
+_TEXT_LIMIT_BYTES = 16 * 1024 * 1024
+
+
+@click.command()
+@click.argument("agent")
+@click.argument("text")
+@click.option("--webhook", metavar="URL", default="", help="Post the events there and do not wait.")
+@click.option(
+    "--secret",
+    envvar="FORGE_WEBHOOK_SECRET",
+    default="",
+    help="What webhooks are signed with [FORGE_WEBHOOK_SECRET].",
+)
+@click.option(
+    "--request-id", metavar="ID", default="", help="Name of the turn; repeating it is safe."
+)
+@click.option("--timeout", type=SECONDS, help="Limit of the turn's running time, as 90s or 10m.")
+@click.option("--json", "as_json", is_flag=True, help="Print the payloads as JSON lines.")
+@connected
+def send(
+    connection: Connection,
+    agent: str,
+    text: str,
+    webhook: str,
+    secret: str,
+    request_id: str,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Send AGENT the message TEXT (- reads it from standard input).
+
+    Without --webhook the turn is shown here to its end: exit status 0 when it
+    completed, 1 when it failed, timed out or was lost, 130 when it was
+    interrupted. Ctrl-C interrupts the turn; pressed again it leaves at once.
+
+    \b
+    Examples:
+      forge send 3f2a "What is in this folder?"
+      git diff | forge send 3f2a - --timeout 5m
+    """
+    message: JSON = {
+        "content": _content(text),
+        "request_id": request_id,
+        "timeout_s": timeout,
+    }
+    if webhook:
+        message |= {"webhook_url": webhook, "webhook_secret": secret}
+        asyncio.run(_hand_over(connection, agent, message, as_json))
+        return
+    require_reachable(connection)
+    screen = JsonLines() if as_json else Transcript(plain_console(), named=False)
+    sys.exit(asyncio.run(_watch(connection, agent, message, secret, screen)))
+
+
+async def _hand_over(connection: Connection, agent: str, message: JSON, as_json: bool) -> None:
+    async with Api(connection) as api:
+        answer = await api.send(agent, message)
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    again = " before" if answer.get("replayed") else ""
+    click.echo(printable(f"{answer.get('request_id')} accepted{again}"))
+
+
+async def _watch(
+    connection: Connection, agent: str, message: JSON, secret: str, screen: Screen
+) -> int:
+    try:
+        with ctrl_c() as pressed:
+            async with Api(connection) as api, receiving(secret=secret) as receiver:
+                target = {"webhook_url": receiver.url, "webhook_secret": receiver.secret}
+                answer = await api.send(agent, message | target)
+                turn = (agent, str(answer.get("request_id", "")))
+                if answer.get("replayed"):
+                    raise Trouble(
+                        f"{turn[1]} was accepted before; its events go where they went then"
+                    )
+                screen.started(turn)
+                async with interrupting(turn, pressed, receiver=receiver, api=api):
+                    final = await final_of(turn, receiver=receiver, api=api, screen=screen)
+    except asyncio.CancelledError:  # the second Ctrl-C
+        return EXIT_STATUS
+    return {"completed": 0, "interrupted": EXIT_STATUS}.get(final.outcome, 1)
+
+
+def _content(text: str) -> str:
+    if text != "-":
+        return text
+    content = sys.stdin.buffer.read(_TEXT_LIMIT_BYTES + 1)
+    if len(content) > _TEXT_LIMIT_BYTES:
+        raise Trouble(f"standard input has more than {_TEXT_LIMIT_BYTES} bytes")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise Trouble("standard input is not UTF-8 text") from error

@@ -1,0 +1,43 @@
+"""What a gateway posts to a receiver, as far as it is shown here."""
+
+from typing import Any
+
+import msgspec
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a turn failed."""
+
+    code: str = ""
+    message: str = ""
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """One event. The agent's own JSON (`event`) is left in the body, unread."""
+
+    event_type: str
+    agent_id: str
+    request_id: str
+    seq: int
+    is_final: bool = False
+    backend_event_type: str = ""
+    kind: str = ""
+    data: dict[str, Any] = {}
+    outcome: str = ""
+    error: Fault | None = None
+    usage: dict[str, Any] = {}
+
+    @property
+    def turn(self) -> tuple[str, str]:
+        """Request ids are unique within their agent only."""
+        return self.agent_id, self.request_id
+
+    def text(self, name: str = "text") -> str:
+        """A field of `data` as text: "" when absent, JSON when it is no string."""
+        value = self.data.get(name, "")
+        return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def parse(body: bytes) -> Webhook:
+    """Raises msgspec.DecodeError where it is no event."""
+    return msgspec.json.decode(body, type=Webhook)

@@ -1,0 +1,163 @@
+"""Bodies: read within a bound of bytes and time, then decoded into a model, or refused in words."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from gateway.http import forms
+from gateway.http.problems import JSON, Problem
+
+Model = TypeVar("Model", bound=msgspec.Struct)
+
+CHUNK_TIMEOUT_S = 30.0
+"""How long a body may pause before the request is given up."""
+
+BODY_TIMEOUT_S = 300.0
+"""How long a body may take altogether."""
+
+CLOSE = {"Connection": "close"}
+
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of request bodies. They may hold secrets: `repr` shows none of it."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
+
+
+class Nothing(Body, frozen=True, kw_only=True):
+    """A body that says nothing: absent, or an object whose fields are ignored."""
+
+
+def media_type(request: Request) -> str:
+    """The content type without its parameters, in lower case; "" when there is none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def require_json(request: Request) -> None:
+    """Raises Problem 415 for a body (or the announcement of one) in another form."""
+    if media_type(request) != JSON:
+        raise Problem(415, "the body must be JSON; send `Content-Type: application/json`")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Problem(415, "the body must not be compressed; send it without Content-Encoding")
+
+
+class Bodies:
+    """Reads bodies, each and all together within a bound. Touched on the event loop only.
+
+    Args:
+        limit_bytes: of one body.
+        total_bytes: of all that are held at the same time.
+    """
+
+    def __init__(self, *, limit_bytes: int, total_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._free_bytes = total_bytes
+
+    @contextlib.asynccontextmanager
+    async def reading(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body, whose room is taken until the block ends.
+
+        Raises:
+            Problem: 413 as soon as it is known to be too large, 400 when it stops
+                coming, 503 when there is no room for it now.
+        """
+        held: list[bytes] = []
+        if announced(request) > self._limit_bytes:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                await self._read(request, held)
+            yield b"".join(held)
+        except TimeoutError as error:
+            raise Problem(400, "the body did not come in time", CLOSE) from error
+        except ClientDisconnect as error:
+            raise Problem(400, "the connection was closed before the body had come") from error
+        finally:
+            self._free_bytes += sum(map(len, held))
+
+    async def _read(self, request: Request, held: list[bytes]) -> None:
+        chunks = request.stream()
+        size = 0
+        while True:
+            async with asyncio.timeout(CHUNK_TIMEOUT_S):
+                chunk = await anext(chunks, b"")
+            if not chunk:
+                return
+            size += len(chunk)
+            if size > self._limit_bytes:
+                raise self._too_large()
+            if len(chunk) > self._free_bytes:
+                raise Problem(503, "too much is being sent at once; repeat", {"Retry-After": "1"})
+            self._free_bytes -= len(chunk)
+            held.append(chunk)
+
+    def _too_large(self) -> Problem:
+        limit = f"{self._limit_bytes} bytes, which FORGE_MAX_BODY_BYTES sets"
+        return Problem(413, f"the body is larger than {limit}")
+
+
+def decode(body: bytes, model: type[Model]) -> Model:
+    """The model a JSON body stands for. Raises Problem 400 that names the place and the fault."""
+    if not body.strip() and model is not Nothing:
+        raise Problem(400, "the body is empty; a JSON object is needed")
+    try:
+        decoded = msgspec.json.decode(body or b"{}", type=model, dec_hook=forms.decode)
+        _refuse_twins(body or b"{}")
+    except msgspec.ValidationError as error:
+        raise Problem(400, explain(error)) from error
+    except msgspec.DecodeError as error:
+        raise Problem(400, f"the body is no JSON: {_inner(error)}") from error
+    except UnicodeDecodeError as error:
+        raise Problem(400, "the body is not UTF-8") from error
+    except RecursionError as error:
+        raise Problem(400, "the body is nested too deeply") from error
+    return decoded
+
+
+def explain(error: msgspec.ValidationError) -> str:
+    """msgspec's message, the field's name first."""
+    problem, _, place = str(error).partition(" - at `")
+    where = place.replace("key` in `", "").replace("$", "").strip(".`")
+    missing = _MISSING.fullmatch(problem)
+    if missing:
+        return f"{where + '.' if where else ''}{missing[1]} is missing"
+    return f"{where or 'the body'}: {problem}"
+
+
+def _refuse_twins(body: bytes) -> None:
+    """JSON leaves open which of two equal keys counts; here neither does."""
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        if len(pairs) < 2:
+            return
+        seen = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise Problem(400, f"the body has the key {name[:64]!r} twice")
+            seen.add(name)
+
+    try:
+        json.loads(body, object_pairs_hook=look, parse_int=len, parse_float=len)
+    except json.JSONDecodeError as error:
+        raise Problem(400, f"the body is no JSON: {error}") from error
+
+
+def announced(request: Request) -> int:
+    """How many bytes of body the head speaks of; 1 when it does not say how many, 0 for none."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and len(length) < 20:
+        return int(length)
+    return 1 if "transfer-encoding" in request.headers else 0
+
+
+def _inner(error: msgspec.DecodeError) -> str:
+    return str(error).removeprefix("JSON is malformed: ").lower()

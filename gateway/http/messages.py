@@ -1,0 +1,193 @@
+"""Commands to an agent: messages and interrupts. Each is durable when it is answered."""
+
+import math
+import secrets
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from gateway.delivery.ticket import check_target
+from gateway.http.agentmodels import OwnerQuery
+from gateway.http.agents import ONE, own_agent
+from gateway.http.bodies import Body
+from gateway.http.forms import Content, RequestId, Unsupported, WebhookSecret, WebhookUrl, plain
+from gateway.http.operations import Answer, Call, Operation, json_response
+from gateway.http.problems import Problem
+from gateway.launchers.protocol import Launcher
+from gateway.model import Accepted, Target
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+TimeoutS = Annotated[
+    float, Meta(gt=0, le=86400, description="Limit of the turn's running time in seconds")
+]
+
+
+class Commands(Protocol):
+    """What makes commands durable (`gateway.relay.accept`)."""
+
+    async def message(
+        self,
+        agent_id: str,
+        request_id: str,
+        content: str,
+        *,
+        timeout_ms: int = 0,
+        target: Target | None,
+    ) -> Accepted: ...
+
+    async def interrupt(
+        self, agent_id: str, request_id: str, *, turn: str = "", target: Target | None
+    ) -> Accepted: ...
+
+
+class Command(Body, frozen=True, kw_only=True):
+    """What all commands say: where their events go, and their id."""
+
+    webhook_url: WebhookUrl
+    webhook_secret: WebhookSecret | UnsetType = UNSET
+    request_id: RequestId | UnsetType = UNSET
+    delivery: Unsupported | UnsetType = UNSET
+
+    def target(self) -> Target:
+        """Raises BadRequest."""
+        return check_target(plain(self.webhook_url), plain(self.webhook_secret))
+
+
+class SendMessage(Command, frozen=True, kw_only=True):
+    """A prompt; its turn is queued behind those that came before."""
+
+    content: Content
+    timeout_s: TimeoutS | UnsetType = UNSET
+    attachments: Unsupported | UnsetType = UNSET
+
+
+class Interrupt(Command, frozen=True, kw_only=True):
+    """Ends a turn: the running one, or `target`."""
+
+    target_turn: RequestId | UnsetType = msgspec.field(name="target", default=UNSET)
+
+
+class MessageAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The message is durable; everything else comes to the webhook."""
+
+    request_id: str
+    agent_id: str
+    status: Literal["processing"] = "processing"
+
+
+class InterruptAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The interrupt is durable; its own final comes to its webhook."""
+
+    request_id: str
+    agent_id: str
+    status: Literal["interrupting"] = "interrupting"
+
+
+_EXAMPLE = {
+    "webhook_url": "http://127.0.0.1:9000/webhook",
+    "webhook_secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtMDE=",
+}
+_REQUEST_ID, _AGENT_ID = "req_0123456789abcdef", "agt-5d0c9e9b7f3a41c8"
+
+
+class MessagesResource:
+    def __init__(self, launcher: Launcher, commands: Commands) -> None:
+        self._launcher = launcher
+        self._commands = commands
+
+    def operations(self) -> Sequence[Operation]:
+        return [
+            Operation(
+                method="POST",
+                path=f"{ONE}/messages",
+                name="sendMessage",
+                summary="Send a message; its events go to the webhook",
+                handler=self._send,
+                query=OwnerQuery,
+                body=SendMessage,
+                body_example={"content": "Say hello", **_EXAMPLE},
+                reads_key=True,
+                answers={
+                    202: Answer(
+                        what="It is durable",
+                        model=MessageAccepted,
+                        example=MessageAccepted(request_id=_REQUEST_ID, agent_id=_AGENT_ID),
+                    )
+                },
+                errors=(404, 409, 429),
+            ),
+            Operation(
+                method="POST",
+                path=f"{ONE}/interrupt",
+                name="interrupt",
+                summary="End a turn",
+                handler=self._interrupt,
+                query=OwnerQuery,
+                body=Interrupt,
+                body_example=_EXAMPLE,
+                reads_key=True,
+                answers={
+                    202: Answer(
+                        what="It is durable",
+                        model=InterruptAccepted,
+                        example=InterruptAccepted(request_id=_REQUEST_ID, agent_id=_AGENT_ID),
+                    )
+                },
+                errors=(404, 409, 429),
+            ),
+        ]
+
+    async def _send(self, call: Call[OwnerQuery, SendMessage]) -> Response:
+        request_id = _request_id(call)
+        target = call.body.target()
+        agent = await own_agent(self._launcher, call)
+        timeout_s = call.body.timeout_s
+        accepted = await self._commands.message(
+            agent.agent_id,
+            request_id,
+            plain(call.body.content),
+            timeout_ms=0 if timeout_s is UNSET else math.ceil(timeout_s * 1000),
+            target=target,
+        )
+        answer = MessageAccepted(request_id=accepted.request_id, agent_id=agent.agent_id)
+        return json_response(answer, 202, _repeat(accepted))
+
+    async def _interrupt(self, call: Call[OwnerQuery, Interrupt]) -> Response:
+        request_id = _request_id(call)
+        target = call.body.target()
+        agent = await own_agent(self._launcher, call)
+        accepted = await self._commands.interrupt(
+            agent.agent_id, request_id, turn=plain(call.body.target_turn), target=target
+        )
+        answer = InterruptAccepted(request_id=accepted.request_id, agent_id=agent.agent_id)
+        return json_response(answer, 202, _repeat(accepted))
+
+
+def _request_id(call: Call[Any, Any]) -> str:
+    """From the body or the header, else a new one. Raises Problem 400."""
+    given = plain(call.body.request_id)
+    key = _idempotency_key(call.headers)
+    if given and key and given != key:
+        raise Problem(400, f"request_id and {IDEMPOTENCY_KEY} differ; send one of them")
+    request_id = given or key or f"req_{secrets.token_hex(8)}"
+    call.trace.request_id = request_id
+    return request_id
+
+
+def _idempotency_key(headers: Headers) -> str:
+    keys = headers.getlist(IDEMPOTENCY_KEY)
+    if not keys:
+        return ""
+    try:
+        return plain(RequestId.of(", ".join(keys)))
+    except ValueError as error:
+        raise Problem(400, f"{IDEMPOTENCY_KEY}: {error}") from error
+
+
+def _repeat(accepted: Accepted) -> dict[str, str]:
+    return {"Idempotent-Replayed": "true"} if accepted.replayed else {}

@@ -1,0 +1,137 @@
+"""Accepting a command: it is in the agent's journal when this returns."""
+
+import asyncio
+
+import grpc
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay
+from tenacity import wait_random_exponential as backoff
+
+from gateway.delivery.ticket import seal
+from gateway.errors import BadRequest, Conflict, Unavailable
+from gateway.keyring import Keyring
+from gateway.launchers.protocol import Launcher
+from gateway.model import Accepted, Agent, Target
+from gateway.relay.attach import Attachments
+from gateway.relay.links import Links, bearer, translate
+from gateway.relay.timing import STANDARD, Timing
+from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2
+
+_SHORTEST_CALL_S = 0.1
+
+
+class _Going(Unavailable):
+    """The runtime is on its way out or not up yet: the next one may take it."""
+
+
+class Accept:
+    """Hands commands to agents, and sees to it that what they answer is relayed."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        links: Links,
+        keyring: Keyring,
+        attachments: Attachments,
+        *,
+        timing: Timing = STANDARD,
+    ) -> None:
+        self._launcher = launcher
+        self._links = links
+        self._keyring = keyring
+        self._attachments = attachments
+        self._timing = timing
+
+    async def message(
+        self,
+        agent_id: str,
+        request_id: str,
+        content: str,
+        *,
+        timeout_ms: int = 0,
+        target: Target | None,
+    ) -> Accepted:
+        """A message for the agent's queue. `timeout_ms` 0: the agent's own limit.
+
+        Raises:
+            NotFound: there is no such agent.
+            BadRequest: the agent refuses a field; names it.
+            Conflict: the request_id stands for other content.
+            Exhausted: the agent takes no more for now.
+            Unavailable: it does not answer; repeating the same is safe.
+        """
+        agent = await self._launcher.get(agent_id)
+        try:
+            sent = agent_pb2.SendMessageRequest(content=content, timeout_ms=timeout_ms)
+        except ValueError as error:
+            raise BadRequest(
+                "content: it is not Unicode text, or timeout_s out of range"
+            ) from error
+        request = agent_pb2.AgentRequest(request_id=request_id, send_message=sent)
+        return await self._command(agent, request, target)
+
+    async def interrupt(
+        self, agent_id: str, request_id: str, *, turn: str = "", target: Target | None
+    ) -> Accepted:
+        """Ends the named turn, or the running one; itself a short turn. Raises as `message`."""
+        agent = await self._launcher.get(agent_id)
+        interrupt = agent_pb2.InterruptRequest(target=turn)
+        request = agent_pb2.AgentRequest(request_id=request_id, interrupt=interrupt)
+        return await self._command(agent, request, target)
+
+    async def _command(
+        self, agent: Agent, request: agent_pb2.AgentRequest, target: Target | None
+    ) -> Accepted:
+        request_id = request.request_id
+        submit = relay_pb2.SubmitRequest(request=request)
+        if target is not None:
+            submit.ticket = seal(
+                self._keyring, agent_id=agent.agent_id, request_id=request_id, target=target
+            )
+        response = await self._submit(agent, submit)
+        if response.result == relay_pb2.SubmitResponse.RESULT_CONFLICT:
+            raise Conflict(f"request_id: {request_id} was used for other content")
+        if target is not None and not response.relay_attached:
+            self._attachments.ensure(agent.agent_id)
+        replayed = response.result == relay_pb2.SubmitResponse.RESULT_DUPLICATE
+        return Accepted(request_id=request_id, replayed=replayed)
+
+    async def _submit(
+        self, agent: Agent, submit: relay_pb2.SubmitRequest
+    ) -> relay_pb2.SubmitResponse:
+        """Once as a rule; again, within the budget, while the runtime is being replaced."""
+        target = await self._launcher.reach(agent.agent_id, timeout_s=self._timing.reach_s)
+        now = asyncio.get_running_loop().time
+        ends_s = now() + self._timing.submit_s
+
+        async def again() -> relay_pb2.SubmitResponse:
+            left_s = max(ends_s - now(), _SHORTEST_CALL_S)
+            target = await self._launcher.reach(agent.agent_id, timeout_s=left_s)
+            left_s = max(ends_s - now(), _SHORTEST_CALL_S)
+            return await self._call(agent, target, submit, timeout_s=left_s)
+
+        try:
+            return await self._call(agent, target, submit, timeout_s=self._timing.submit_s)
+        except _Going:
+            retrying = AsyncRetrying(
+                retry=retry_if_exception_type(_Going),
+                stop=stop_after_delay(self._timing.submit_s),
+                wait=backoff(multiplier=0.02, max=0.3),
+                reraise=True,
+            )
+            return await retrying(again)
+
+    async def _call(
+        self, agent: Agent, target: str, submit: relay_pb2.SubmitRequest, *, timeout_s: float
+    ) -> relay_pb2.SubmitResponse:
+        token = self._keyring.token(agent.agent_id, "relay", key_id=agent.key_id)
+        async with self._links.to(target) as link:
+            try:
+                return await link.relay.Submit(submit, metadata=bearer(token), timeout=timeout_s)
+            except grpc.aio.AioRpcError as error:
+                match error.code():
+                    case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.FAILED_PRECONDITION:
+                        raise _Going(f"agent {agent.agent_id} is not up now") from error
+                    case grpc.StatusCode.DEADLINE_EXCEEDED:
+                        await self._links.renew(link)
+                raise translate(error, agent.agent_id) from error

@@ -1,0 +1,218 @@
+"""The relay of one agent: events come down one stream, marks go up the same one."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from enum import Enum
+
+import grpc
+
+from gateway.delivery.attempt import Destination, Poster
+from gateway.delivery.policy import Policy
+from gateway.delivery.ticket import unseal
+from gateway.errors import SealBroken
+from gateway.keyring import Keyring
+from gateway.relay.marks import Marks, Stream
+from gateway.relay.timing import Timing
+from gateway.relay.turn import Overrun, Turn
+from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2
+
+log = logging.getLogger(__name__)
+
+
+class End(Enum):
+    """How a relay ended."""
+
+    OVER = "over"
+    """One side closed in order. The agent nudges when there is something again."""
+    REFUSED = "refused"
+    """Another gateway relays this agent."""
+    REPLACED = "replaced"
+    """The agent took this relay for dead; another one may have its place."""
+    STRANGER = "stranger"
+    """The agent does not know the token."""
+    SILENT = "silent"
+    """The agent did not greet."""
+    BROKEN = "broken"
+
+
+_ENDS = {
+    grpc.StatusCode.ALREADY_EXISTS: End.REFUSED,
+    grpc.StatusCode.ABORTED: End.REPLACED,
+    grpc.StatusCode.UNAUTHENTICATED: End.STRANGER,
+    grpc.StatusCode.PERMISSION_DENIED: End.STRANGER,
+}
+
+
+class AgentRelay:
+    """One stream's life. The task of `run` reads it and owns every other task of it.
+
+    Deliveries in flight when the stream breaks are dropped: whoever relays next
+    repeats them under the same ids, and no mark ever goes up another stream.
+    """
+
+    def __init__(
+        self,
+        agent_id: str,
+        *,
+        keyring: Keyring,
+        poster: Poster,
+        policy: Policy,
+        timing: Timing,
+    ) -> None:
+        self._agent_id = agent_id
+        self._keyring = keyring
+        self._poster = poster
+        self._policy = policy
+        self._timing = timing
+        self._marks = Marks(gather_s=timing.gather_s, alive_s=timing.alive_s)
+        self._turns: dict[str, Turn] = {}
+        self._deliveries: dict[asyncio.Task[None], Turn] = {}
+        self._stream: Stream | None = None
+        self._greeted = False
+        self._closing = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def holding(self) -> bool:
+        """Whether it may have left something undelivered."""
+        return bool(self._turns) or not self._greeted
+
+    async def run(self, stream: Stream) -> End:
+        """Relay until the stream ends, for whatever reason."""
+        self._stream = stream
+        async with asyncio.TaskGroup() as tasks:
+            name = f"relay-marks-{self._agent_id}"
+            writer = tasks.create_task(self._marks.run(stream), name=name)
+            try:
+                end = await self._read(stream, tasks)
+            finally:
+                stream.cancel()
+                self._set_timer(None)
+                for task in (writer, *self._deliveries):
+                    task.cancel()
+        return end
+
+    async def finish(self) -> None:
+        """Take nothing more, let posts in flight end, send their marks, close the stream.
+
+        `run` returns soon afterwards.
+        """
+        self._closing = True
+        for task, turn in self._deliveries.items():
+            turn.stop()
+            if not turn.posting:
+                task.cancel()
+        if self._deliveries:
+            await asyncio.wait(self._deliveries)
+        self._close()
+
+    async def _read(self, stream: Stream, tasks: asyncio.TaskGroup) -> End:
+        try:
+            if not await self._greet(stream):
+                return End.BROKEN
+            while isinstance(down := await stream.read(), relay_pb2.RelayDown):
+                self._take(down, tasks)
+        except grpc.aio.AioRpcError as error:
+            return _ENDS.get(error.code(), End.BROKEN)
+        except TimeoutError:
+            return End.SILENT
+        except Overrun as overrun:
+            log.error("window_overrun", extra=self._fields(str(overrun)))  # noqa: TRY400 - no fault of ours
+            return End.REPLACED
+        except asyncio.CancelledError:
+            if _cancelling():
+                raise
+            return End.OVER if self._closing else End.BROKEN
+        return End.OVER
+
+    async def _greet(self, stream: Stream) -> bool:
+        async with asyncio.timeout(self._timing.hello_s):
+            down = await stream.read()
+        self._greeted = isinstance(down, relay_pb2.RelayDown) and (
+            down.hello.agent_id == self._agent_id
+        )
+        return self._greeted
+
+    def _take(self, down: relay_pb2.RelayDown, tasks: asyncio.TaskGroup) -> None:
+        which = down.WhichOneof("message")
+        if which == "events":
+            self._add(down.events.events, tasks)
+        elif which == "turn":
+            self._open(down.turn)
+        elif which == "idle":
+            self._set_timer(self._timing.linger_s)
+
+    def _open(self, opened: relay_pb2.OpenTurn) -> None:
+        self._set_timer(None)
+        self._turns[opened.request_id] = Turn(
+            agent_id=self._agent_id,
+            request_id=opened.request_id,
+            generation=opened.generation,
+            destination=self._destination(opened),
+            poster=self._poster,
+            policy=self._policy,
+            marks=self._marks,
+        )
+
+    def _destination(self, opened: relay_pb2.OpenTurn) -> Destination | None:
+        """None for a ticket that no key of ours opens: another gateway may have it."""
+        try:
+            target = unseal(
+                self._keyring,
+                opened.ticket,
+                agent_id=self._agent_id,
+                request_id=opened.request_id,
+            )
+            return self._poster.destination(target)
+        except (SealBroken, ValueError) as error:
+            fields = self._fields(opened.request_id)
+            log.error("ticket_unusable", extra={**fields, "reason": str(error)})  # noqa: TRY400 - no fault of ours
+            return None
+
+    def _add(self, events: Iterable[agent_pb2.AgentResponse], tasks: asyncio.TaskGroup) -> None:
+        if self._closing:
+            return
+        for event in events:
+            turn = self._turns.get(event.request_id)
+            if turn is not None and turn.add(event) and not turn.running:
+                self._start(turn, tasks)
+
+    def _start(self, turn: Turn, tasks: asyncio.TaskGroup) -> None:
+        turn.running = True
+        task = tasks.create_task(turn.run(), name=f"deliver-{self._agent_id}-{turn.request_id}")
+        self._deliveries[task] = turn
+        task.add_done_callback(self._delivered)
+
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        turn = self._deliveries.pop(task)
+        if turn.over and self._turns.get(turn.request_id) is turn:
+            del self._turns[turn.request_id]
+
+    def _set_timer(self, seconds: float | None) -> None:
+        """Close after so long; None: not now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._close)
+
+    def _close(self) -> None:
+        """Our side, in order; the agent then ends the stream, or we do."""
+        self._closing = True
+        self._marks.close()
+        if self._stream is not None:
+            stream = self._stream
+            loop = asyncio.get_running_loop()
+            self._set_timer(None)
+            self._timer = loop.call_later(self._timing.farewell_s, stream.cancel)
+
+    def _fields(self, request_id: str) -> dict[str, object]:
+        return {"agent": self._agent_id, "request_id": request_id}
+
+
+def _cancelling() -> bool:
+    """Whether it is this task that was cancelled, rather than the call it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

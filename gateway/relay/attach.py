@@ -1,0 +1,177 @@
+"""Which agents this gateway relays: at most one relay each, attached when asked for."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.delivery.attempt import Poster
+from gateway.delivery.policy import Policy
+from gateway.errors import GatewayError, KeyringError, NotFound
+from gateway.keyring import Keyring
+from gateway.launchers.protocol import Launcher
+from gateway.relay.agent_relay import AgentRelay, End
+from gateway.relay.links import Link, Links, bearer
+from gateway.relay.timing import STANDARD, Timing
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Attachment:
+    """What is known of one agent's relay; its task and Attachments touch it.
+
+    `wanted`: somebody has asked for a relay since the last one was begun.
+    """
+
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    relay: AgentRelay | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Attachments:
+    """Owner of the relays, one named task an agent. Event loop only."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        links: Links,
+        keyring: Keyring,
+        poster: Poster,
+        *,
+        policy: Policy,
+        timing: Timing = STANDARD,
+    ) -> None:
+        self._launcher = launcher
+        self._links = links
+        self._keyring = keyring
+        self._poster = poster
+        self._policy = policy
+        self._timing = timing
+        self._attachments: dict[str, _Attachment] = {}
+        self._closing = False
+
+    def ensure(self, agent_id: str) -> None:
+        """See to it that some gateway relays the agent, this one if need be. Returns at once."""
+        if self._closing:
+            return
+        attachment = self._attachments.get(agent_id)
+        if attachment is not None:
+            attachment.wanted.set()
+            return
+        attachment = self._attachments[agent_id] = _Attachment()
+        attachment.task = asyncio.create_task(
+            self._keep(agent_id, attachment), name=f"relay-{agent_id}"
+        )
+        attachment.task.add_done_callback(_tell_death)
+
+    async def close(self, timeout_s: float) -> None:
+        """Attach nothing more, let posts in flight end and mark them, end the streams.
+
+        What is not done after `timeout_s` is dropped: the agents still have it.
+        """
+        self._closing = True
+        attachments = list(self._attachments.values())
+        running = [attachment.task for attachment in attachments if attachment.task]
+        farewells = [
+            asyncio.create_task(_finish(attachment), name="relay-farewell")
+            for attachment in attachments
+        ]
+        if not farewells:
+            return
+        _, late = await asyncio.wait([*farewells, *running], timeout=timeout_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    async def _keep(self, agent_id: str, attachment: _Attachment) -> None:
+        """Relay until there is no reason to any more."""
+        breaks = 0
+        now = asyncio.get_running_loop().time
+        try:
+            while not self._closing:
+                attachment.wanted.clear()
+                began_s = now()
+                if not await self._relay(agent_id, attachment):
+                    if attachment.wanted.is_set():
+                        continue
+                    return
+                breaks = 0 if now() - began_s > self._timing.longest_backoff_s else breaks + 1
+                if breaks >= self._timing.attaches:
+                    log.warning("relay_given_up", extra={"agent": agent_id})
+                    return
+                await self._pause(attachment, breaks)
+        finally:
+            del self._attachments[agent_id]
+
+    async def _relay(self, agent_id: str, attachment: _Attachment) -> bool:
+        """One relay from its beginning to its end; whether it has to be attached again."""
+        try:
+            target = await self._launcher.reach(agent_id, timeout_s=self._timing.reach_s)
+            tokens = await self._tokens(agent_id)
+        except NotFound:
+            return False
+        except GatewayError as error:
+            log.warning("agent_unreachable", extra={"agent": agent_id, "reason": str(error)})
+            return not isinstance(error, KeyringError)
+        async with self._links.to(target) as link:
+            for token in tokens:
+                relay = self._new_relay(agent_id)
+                end = await self._stream(agent_id, relay, link, token, attachment)
+                if end is not End.STRANGER:
+                    return end in (End.BROKEN, End.SILENT) and relay.holding
+        log.error("relay_token_refused", extra={"agent": agent_id})
+        return False
+
+    async def _tokens(self, agent_id: str) -> list[str]:
+        """The token of its key. Of a deleted agent the key is not told any more: each key's."""
+        try:
+            key_ids: Sequence[str] = [(await self._launcher.get(agent_id)).key_id]
+        except NotFound:
+            key_ids = self._keyring.key_ids
+        return [self._keyring.token(agent_id, "relay", key_id=key_id) for key_id in key_ids]
+
+    async def _stream(
+        self, agent_id: str, relay: AgentRelay, link: Link, token: str, attachment: _Attachment
+    ) -> End:
+        attachment.relay = relay
+        try:
+            end = await relay.run(link.relay.Relay(metadata=bearer(token)))
+        finally:
+            attachment.relay = None
+        log.info("relay_ended", extra={"agent": agent_id, "end": end.value})
+        if end is End.SILENT:
+            await self._links.renew(link)
+        return end
+
+    def _new_relay(self, agent_id: str) -> AgentRelay:
+        return AgentRelay(
+            agent_id,
+            keyring=self._keyring,
+            poster=self._poster,
+            policy=self._policy,
+            timing=self._timing,
+        )
+
+    async def _pause(self, attachment: _Attachment, breaks: int) -> None:
+        """Wait a random while, or until somebody asks."""
+        window_s = min(self._timing.first_backoff_s * 2**breaks, self._timing.longest_backoff_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(0, window_s)):  # noqa: S311 - spreads load
+                await attachment.wanted.wait()
+
+
+async def _finish(attachment: _Attachment) -> None:
+    """End one relay in order; without a stream there is nothing to lose."""
+    if attachment.relay is not None:
+        await attachment.relay.finish()
+    elif attachment.task is not None:
+        attachment.task.cancel()
+
+
+def _tell_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("relay_died", extra={"task": task.get_name()}, exc_info=error)

@@ -1,0 +1,124 @@
+"""What else is said to an agent's runtime: how are you, and goodbye."""
+
+import asyncio
+import logging
+from typing import Literal
+
+import grpc
+
+from gateway.errors import GatewayError, NotFound
+from gateway.keyring import Keyring
+from gateway.launchers.protocol import Launcher
+from gateway.model import Agent, LiveStatus
+from gateway.relay.attach import Attachments
+from gateway.relay.links import Links, bearer, translate
+from gateway.relay.timing import STANDARD, Timing
+from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2
+
+log = logging.getLogger(__name__)
+
+_STATES: dict[int, Literal["idle", "processing", "error"]] = {
+    agent_pb2.AGENT_STATE_IDLE: "idle",
+    agent_pb2.AGENT_STATE_PROCESSING: "processing",
+    agent_pb2.AGENT_STATE_ERROR: "error",
+}
+
+
+class Lifecycle:
+    """Status, tokens and the end of agents. Owns the retirements under way."""
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        links: Links,
+        attachments: Attachments,
+        *,
+        keyring: Keyring,
+        timing: Timing = STANDARD,
+    ) -> None:
+        self._launcher = launcher
+        self._links = links
+        self._attachments = attachments
+        self._keyring = keyring
+        self._timing = timing
+        self._retirements: set[asyncio.Task[None]] = set()
+
+    def client_token(self, agent: Agent) -> str:
+        """For direct gRPC clients. Raises KeyringError when the agent's key is gone."""
+        return self._keyring.token(agent.agent_id, "client", key_id=agent.key_id)
+
+    async def status(self, agent: Agent) -> LiveStatus:
+        """What the agent says of itself.
+
+        Raises:
+            Unavailable, NotFound: it does not answer in time, or is gone.
+        """
+        target = await self._launcher.reach(agent.agent_id, timeout_s=self._timing.status_s)
+        token = self.client_token(agent)
+        async with self._links.to(target) as link:
+            try:
+                told = await link.agent.GetStatus(
+                    agent_pb2.GetStatusRequest(),
+                    metadata=bearer(token),
+                    timeout=self._timing.status_s,
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    await self._links.renew(link)
+                raise translate(error, agent.agent_id) from error
+        return LiveStatus(
+            session_id=told.session_id,
+            state=_STATES.get(told.state, "unknown"),
+            latest_seq=told.latest_seq,
+            current_model=told.current_model,
+            permission_mode=told.permission_mode,
+            uptime_ms=told.uptime_ms,
+        )
+
+    async def delete(self, agent_id: str, *, graceful: bool) -> None:
+        """Make the agent be gone for the API, then tell its runtime to retire.
+
+        Waits a moment for the retirement, with `graceful` as long as a running
+        turn may take to end by itself; it goes on by itself after that. What is
+        undelivered is still delivered.
+
+        Raises:
+            NotFound: there is none, or it has been deleted.
+        """
+        agent = await self._launcher.get(agent_id)
+        await self._launcher.delete(agent_id)
+        task = asyncio.create_task(
+            self._retire(agent, graceful=graceful), name=f"retire-{agent_id}"
+        )
+        self._retirements.add(task)
+        task.add_done_callback(self._retirements.discard)
+        wait_s = self._timing.graceful_s if graceful else self._timing.goodbye_s
+        await asyncio.wait({task}, timeout=wait_s)
+
+    async def close(self) -> None:
+        """Leave the retirements under way to the agents, which have been told."""
+        retirements = list(self._retirements)
+        for task in retirements:
+            task.cancel()
+        if retirements:
+            await asyncio.wait(retirements)
+
+    async def _retire(self, agent: Agent, *, graceful: bool) -> None:
+        agent_id = agent.agent_id
+        try:
+            target = await self._launcher.reach(agent_id, timeout_s=self._timing.reach_s)
+            token = self._keyring.token(agent_id, "relay", key_id=agent.key_id)
+            async with self._links.to(target) as link:
+                await link.relay.Retire(
+                    relay_pb2.RetireRequest(graceful=graceful),
+                    metadata=bearer(token),
+                    timeout=self._timing.retire_s,
+                )
+        except NotFound:
+            return  # it was not running and has nothing to deliver
+        except (GatewayError, grpc.aio.AioRpcError) as error:
+            # The deletion is durable: a runtime that starts again sees it by itself.
+            reason = error.code().name if isinstance(error, grpc.aio.AioRpcError) else str(error)
+            log.warning("retire_unanswered", extra={"agent": agent_id, "reason": reason})
+        self._attachments.ensure(agent_id)

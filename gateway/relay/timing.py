@@ -1,0 +1,45 @@
+"""Every time of the relay, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """In seconds.
+
+    Attributes:
+        gather_s: marks made within it travel together.
+        alive_s: after so long without a mark a relay says that it lives; an
+            agent wants to hear something every 3 s.
+        linger_s: an idle relay stays attached so long: attaching costs more than
+            staying, and most turns come in conversations.
+        hello_s: an agent that has not greeted a new relay by then is broken.
+        farewell_s: how long the agent may take to end a stream that we closed.
+        reach_s: how long an agent may take to come up.
+        submit_s: how long a command is tried on an agent that is up.
+        status_s: the same for a question about its status.
+        retire_s: how long an agent may take to end its turns when it is deleted.
+        graceful_s, goodbye_s: how much of that a DELETE waits for, with and
+            without a chance for the running turn.
+        first_backoff_s, longest_backoff_s: the window of the random wait before
+            a broken relay is attached again doubles from the one to the other.
+        attaches: so many breaks in a row leave it to the next message or nudge.
+    """
+
+    gather_s: float = 0.003
+    alive_s: float = 2.5
+    linger_s: float = 60.0
+    hello_s: float = 5.0
+    farewell_s: float = 2.0
+    reach_s: float = 5.0
+    submit_s: float = 3.0
+    status_s: float = 2.0
+    retire_s: float = 30.0
+    graceful_s: float = 10.0
+    goodbye_s: float = 1.0
+    first_backoff_s: float = 0.1
+    longest_backoff_s: float = 5.0
+    attaches: int = 8
+
+
+STANDARD = Timing()

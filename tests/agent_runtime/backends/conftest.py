@@ -1,0 +1,54 @@
+"""Places, rigs and the opencode that npm installed."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.processes import end_leftover
+from tests.agent_runtime.backends.rigs import CommandRig, OpenCodeRig, Place, Rig
+from tests.agent_runtime.backends.sink import RecordingSink
+from tests.cli import install
+from tests.peers.stub_model import StubModel, stub_model
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """Everything that was started there is gone after the test."""
+    place = Place(tmp_path, {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"})
+    yield place
+    for group in place.ever:
+        await end_leftover(group)
+
+
+@pytest.fixture
+def sink() -> RecordingSink:
+    return RecordingSink()
+
+
+@pytest.fixture(scope="session")
+def opencode_binary() -> Path:
+    try:
+        return install.opencode()
+    except install.Missing as missing:
+        pytest.skip(f"no opencode: {missing}")
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[StubModel]:
+    async with stub_model() as model:
+        yield model
+
+
+@pytest.fixture
+def opencode(place: Place, model: StubModel, opencode_binary: Path) -> OpenCodeRig:
+    return OpenCodeRig(place, opencode_binary, model)
+
+
+@pytest.fixture(params=["command", "opencode"])
+def rig(request: pytest.FixtureRequest, place: Place) -> Rig:
+    if request.param == "command":
+        return CommandRig(place)
+    rig: OpenCodeRig = request.getfixturevalue("opencode")
+    return rig

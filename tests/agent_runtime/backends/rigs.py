@@ -1,0 +1,149 @@
+"""How a test makes each kind of CLI do the same thing."""
+
+import shlex
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent_runtime.backends.command import CommandBackend
+from agent_runtime.backends.opencode import OpenCodeBackend
+from agent_runtime.backends.protocol import Backend, BackendContext
+from agent_runtime.process_table import ProcessGroup, members
+from agent_runtime.processes import Processes
+from tests.peers.stub_model import Call, Reply, Say, Stall, StubModel, opencode_config
+
+
+class Place:
+    """Folders of one agent, and the groups its processes are in, as a journal would know them."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.workspace = folder / "workspace"
+        self.home = folder / "home"
+        self.users_home = folder / "user"
+        for made in (self.workspace, self.home, self.users_home):
+            made.mkdir()
+        self.env = {**env, "HOME": str(self.users_home)}
+        self.groups: frozenset[ProcessGroup] = frozenset()
+        self.ever: set[ProcessGroup] = set()
+        self.processes = Processes(self._record)
+
+    async def _record(self, groups: frozenset[ProcessGroup]) -> None:
+        self.groups = groups
+        self.ever |= groups
+
+    def alive(self) -> set[int]:
+        """Every process of every group that was ever recorded."""
+        return {pid for group in self.ever for pid in members(group)}
+
+    def context(
+        self,
+        *,
+        options: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        model: str = "",
+        permission_mode: str = "acceptEdits",
+        session_id: str = "",
+    ) -> BackendContext:
+        return BackendContext(
+            workspace=self.workspace,
+            home=self.home,
+            env={**self.env, **(env or {})},
+            options=options or {},
+            model=model,
+            permission_mode=permission_mode,
+            session_id=session_id,
+            processes=self.processes,
+        )
+
+
+@dataclass
+class Rig(ABC):
+    """The methods that name a behaviour return the message that brings it about."""
+
+    place: Place
+
+    @abstractmethod
+    def make(self) -> Backend: ...
+
+    @abstractmethod
+    def make_missing(self) -> Backend:
+        """One whose CLI is not there. Raises BackendUnusable at the latest when started."""
+
+    @abstractmethod
+    def say(self, *texts: str) -> str:
+        """Says each of these, in order."""
+
+    @abstractmethod
+    def stall(self, text: str) -> str:
+        """Says this, then nothing, with a process in a session of its own where it can."""
+
+    @abstractmethod
+    def say_much(self, size: int) -> str:
+        """Says this many times the letter x, without a newline."""
+
+
+class CommandRig(Rig):
+    def make(self) -> Backend:
+        return CommandBackend.create(self.place.context())
+
+    def make_missing(self) -> Backend:
+        return CommandBackend.create(
+            self.place.context(options={"FORGE_COMMAND": "no-such-command-here"})
+        )
+
+    def say(self, *texts: str) -> str:
+        return "\n".join(f"printf '%s\\n' {shlex.quote(text)}" for text in texts)
+
+    def stall(self, text: str) -> str:
+        escape = "import os, time; os.setsid(); time.sleep(600)"
+        escaped = f"{sys.executable} -c {shlex.quote(escape)} &"
+        return f"{escaped}\necho {shlex.quote(text)}\nsleep 600"
+
+    def say_much(self, size: int) -> str:
+        return f"head -c {size} /dev/zero | tr '\\0' x"
+
+
+@dataclass
+class OpenCodeRig(Rig):
+    binary: Path
+    model: StubModel
+
+    def make(self) -> Backend:
+        return self.make_with()
+
+    def make_with(
+        self, *, permission_mode: str = "acceptEdits", session_id: str = "", model: str = ""
+    ) -> OpenCodeBackend:
+        return OpenCodeBackend.create(
+            self.place.context(
+                options={"FORGE_OPENCODE_BIN": str(self.binary)},
+                env={"OPENCODE_CONFIG_CONTENT": opencode_config(self.model.url)},
+                permission_mode=permission_mode,
+                session_id=session_id,
+                model=model,
+            )
+        )
+
+    def make_missing(self) -> Backend:
+        return OpenCodeBackend.create(
+            self.place.context(options={"FORGE_OPENCODE_BIN": "no-such-command-here"})
+        )
+
+    def say(self, *texts: str) -> str:
+        return self.script(Say("".join(f"{text}\n" for text in texts)))
+
+    def stall(self, text: str) -> str:
+        return self.script(Stall(text))
+
+    def say_much(self, size: int) -> str:
+        return self.script(Say("x" * size, piece=size))
+
+    def script(self, *replies: Reply) -> str:
+        self.model.script(*replies)
+        return "Do as you were told."
+
+    def call(self, tool: str, **arguments: object) -> str:
+        """Calls a tool, then says that it is done."""
+        return self.script(Call(tool, arguments), Say("Done."))

@@ -1,0 +1,61 @@
+"""A TurnSink that remembers, and that a test can hold up."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from agent_runtime.model import BackendEvent, Kind
+
+
+class RecordingSink:
+    """`open` lets events in; cleared, `emit` waits as it does while a journal is full.
+
+    `hold_at`: closes itself in front of the first event of that kind.
+    """
+
+    def __init__(self, hold_at: Kind | None = None) -> None:
+        self._hold_at = hold_at
+        self.events: list[BackendEvent] = []
+        self.sessions: list[str] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.waiting = 0
+        self._changed = asyncio.Condition()
+
+    async def emit(self, event: BackendEvent) -> None:
+        self.waiting += 1
+        if event.kind is self._hold_at:
+            self._hold_at = None
+            self.open.clear()
+        async with self._changed:
+            self._changed.notify_all()
+        await self.open.wait()
+        self.waiting -= 1
+        self.events.append(event)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def session(self, session_id: str) -> None:
+        self.sessions.append(session_id)
+
+    async def until(self, condition: Callable[[], bool], *, limit_s: float = 30) -> None:
+        """Wait until the events seen so far make it true."""
+        async with asyncio.timeout(limit_s), self._changed:
+            await self._changed.wait_for(condition)
+
+    async def until_said(self, text: str) -> None:
+        """Wait until the streamed text contains this."""
+        await self.until(lambda: text in self.said)
+
+    def of(self, kind: Kind) -> list[BackendEvent]:
+        return [event for event in self.events if event.kind is kind]
+
+    def data(self, kind: Kind) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(event.data_json) for event in self.of(kind)]
+
+    @property
+    def said(self) -> str:
+        """All streamed text, joined."""
+        return "".join(data["text"] for data in self.data(Kind.TEXT_DELTA))

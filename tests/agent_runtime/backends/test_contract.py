@@ -1,0 +1,205 @@
+"""What every backend promises (agent_runtime.backends.protocol), with its real CLI."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from agent_runtime.backends.protocol import Backend
+from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
+from agent_runtime.model import Kind, Outcome, TurnEnd
+from tests.agent_runtime.backends.rigs import CommandRig, Rig
+from tests.agent_runtime.backends.sink import RecordingSink
+
+SOON_S = 10
+
+
+@asynccontextmanager
+async def started(backend: Backend) -> AsyncIterator[Backend]:
+    await backend.start()
+    try:
+        yield backend
+    finally:
+        await backend.stop()
+
+
+@asynccontextmanager
+async def prompting(
+    backend: Backend, content: str, sink: RecordingSink
+) -> AsyncIterator["asyncio.Task[TurnEnd]"]:
+    """A prompt as a task, which is gone at the end."""
+    task = asyncio.create_task(backend.prompt(content, sink))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_text_is_streamed_in_order(rig: Rig, sink: RecordingSink) -> None:
+    """What the CLI says arrives whole and in order, as events, and the turn is completed."""
+    texts = [f"line {number}: grüße" for number in range(50)]
+    async with started(rig.make()) as backend:
+        end = await backend.prompt(rig.say(*texts), sink)
+    assert end.outcome is Outcome.COMPLETED
+    assert sink.said == "".join(f"{text}\n" for text in texts)
+
+
+async def test_every_event_is_one_json_object_with_its_type(rig: Rig, sink: RecordingSink) -> None:
+    """Event JSON is one UTF-8 JSON object that has the event's type; data is one too, or none."""
+    async with started(rig.make()) as backend:
+        await backend.prompt(rig.say("hello"), sink)
+    assert sink.events
+    for event in sink.events:
+        assert msgspec.json.decode(event.event_json)["type"] == event.event_type
+        assert not event.data_json or isinstance(msgspec.json.decode(event.data_json), dict)
+
+
+async def test_interrupt_ends_a_prompt_and_the_next_works(rig: Rig, sink: RecordingSink) -> None:
+    """An interrupted prompt ends as such, soon; the one after it is as good as new."""
+    async with started(rig.make()) as backend:
+        async with prompting(backend, rig.stall("thinking"), sink) as prompt:
+            await sink.until_said("thinking")
+            await backend.interrupt()
+            end = await asyncio.wait_for(prompt, SOON_S)
+        assert end.outcome is Outcome.INTERRUPTED
+        if not backend.running:
+            await backend.start()
+        after = RecordingSink()
+        again = await backend.prompt(rig.say("fresh"), after)
+    assert again.outcome is Outcome.COMPLETED
+    assert after.said == "fresh\n"
+
+
+async def test_interrupt_without_a_prompt_does_nothing(rig: Rig, sink: RecordingSink) -> None:
+    """An interrupt that comes too late must not end the next prompt."""
+    async with started(rig.make()) as backend:
+        await backend.interrupt()
+        end = await backend.prompt(rig.say("untouched"), sink)
+        await backend.interrupt()
+        again = await backend.prompt(rig.say("untouched"), sink)
+    assert (end.outcome, again.outcome) == (Outcome.COMPLETED, Outcome.COMPLETED)
+
+
+async def test_an_interrupt_right_at_the_start_counts(rig: Rig, sink: RecordingSink) -> None:
+    """However early in a prompt it comes, an interrupt is not lost."""
+    message = rig.stall("thinking")
+    async with started(rig.make()) as backend, prompting(backend, message, sink) as prompt:
+        await asyncio.sleep(0)  # let the prompt begin
+        await backend.interrupt()
+        end = await asyncio.wait_for(prompt, SOON_S)
+    assert end.outcome is Outcome.INTERRUPTED
+
+
+async def test_a_killed_cli_ends_the_prompt(rig: Rig, sink: RecordingSink) -> None:
+    """A CLI that dies in mid-prompt is told as a failure, and its successor works."""
+    async with started(rig.make()) as backend:
+        async with prompting(backend, rig.stall("thinking"), sink) as prompt:
+            await sink.until_said("thinking")
+            (group,) = rig.place.groups
+            os.kill(group.pgid, signal.SIGKILL)
+            if isinstance(rig, CommandRig):
+                end = await asyncio.wait_for(prompt, SOON_S)
+                assert end.outcome is Outcome.FAILED
+                assert "SIGKILL" in end.message
+            else:
+                with pytest.raises(BackendCrashed, match="exited with -9"):
+                    await asyncio.wait_for(prompt, SOON_S)
+        assert not rig.place.alive()
+        if not backend.running:
+            await backend.start()
+        after = RecordingSink()
+        await backend.prompt(rig.say("fresh"), after)
+    assert after.said == "fresh\n"
+
+
+async def test_a_missing_cli_is_told(rig: Rig) -> None:
+    """A CLI that is not there: BackendUnusable, naming it and what would help."""
+    with pytest.raises(BackendUnusable, match=r"no-such-command-here.*FORGE_"):
+        await rig.make_missing().start()
+
+
+async def test_megabytes_in_one_piece_arrive_whole(rig: Rig, sink: RecordingSink) -> None:
+    """Six megabytes without a newline break nothing and lose nothing."""
+    size = 6 * 1024 * 1024
+    async with started(rig.make()) as backend:
+        end = await backend.prompt(rig.say_much(size), sink)
+    assert end.outcome is Outcome.COMPLETED
+    assert sink.said == "x" * size
+
+
+async def test_a_full_journal_holds_the_cli_up(rig: Rig, sink: RecordingSink) -> None:
+    """While `emit` waits nothing more is emitted; afterwards all of it comes, in order."""
+    texts = [f"line {number} " + "x" * 100 for number in range(200)]
+    sink.open.clear()
+    message = rig.say(*texts)
+    async with started(rig.make()) as backend, prompting(backend, message, sink) as prompt:
+        await sink.until(lambda: sink.waiting > 0)
+        done, _ = await asyncio.wait({prompt}, timeout=1)
+        assert not done
+        assert (sink.waiting, sink.events) == (1, [])
+        sink.open.set()
+        end = await asyncio.wait_for(prompt, 30)
+    assert end.outcome is Outcome.COMPLETED
+    assert sink.said == "".join(f"{text}\n" for text in texts)
+
+
+async def test_stop_ends_every_process(rig: Rig, sink: RecordingSink) -> None:
+    """After `stop` nothing of the CLI lives, whatever session it moved to; the prompt has ended."""
+    backend = rig.make()
+    await backend.start()
+    async with prompting(backend, rig.stall("thinking"), sink) as prompt:
+        await sink.until_said("thinking")
+        assert rig.place.alive()
+        await backend.stop()
+        assert not rig.place.alive()
+        end = await asyncio.wait_for(prompt, SOON_S)
+    assert end.outcome is Outcome.INTERRUPTED
+    assert not backend.running
+    assert rig.place.groups == frozenset()
+    await backend.stop()
+
+
+async def test_a_cancelled_prompt_leaves_a_usable_backend(rig: Rig, sink: RecordingSink) -> None:
+    """A runner that gives up on a prompt can stop and start the backend again."""
+    backend = rig.make()
+    await backend.start()
+    async with prompting(backend, rig.stall("thinking"), sink):
+        await sink.until_said("thinking")
+    await backend.stop()
+    assert not rig.place.alive()
+    async with started(backend):
+        after = RecordingSink()
+        await backend.prompt(rig.say("fresh"), after)
+    assert after.said == "fresh\n"
+
+
+async def test_running_tells_whether_start_is_needed(rig: Rig) -> None:
+    """`running` is False before start and after stop, True between."""
+    backend = rig.make()
+    seen = [backend.running]
+    async with started(backend):
+        seen.append(backend.running)
+    seen.append(backend.running)
+    assert seen == [False, True, False]
+
+
+async def test_unknown_permission_modes_are_refused(rig: Rig) -> None:
+    """A mode nobody knows must not be taken for one that allows."""
+    backend = rig.make()
+    await backend.set_permission_mode("bypassPermissions")
+    with pytest.raises(Invalid, match="acceptEdits"):
+        await backend.set_permission_mode("yolo")
+
+
+async def test_kinds_are_told_for_text(rig: Rig, sink: RecordingSink) -> None:
+    """Streamed text has its own kind, with `text` and `part_id`."""
+    async with started(rig.make()) as backend:
+        await backend.prompt(rig.say("hello"), sink)
+    assert sink.data(Kind.TEXT_DELTA)
+    for data in sink.data(Kind.TEXT_DELTA):
+        assert data.keys() == {"text", "part_id"}

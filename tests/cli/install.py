@@ -1,0 +1,65 @@
+"""Finding the CLIs that npm installed here; installing them when they are not there yet."""
+
+import fcntl
+import json
+import platform
+import shutil
+import subprocess
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+_INSTALL_LIMIT_S = 600
+_MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class Missing(Exception):
+    """A CLI that cannot be had on this machine; the message says why."""
+
+
+def opencode() -> Path:
+    """The pinned opencode's binary, installed first if need be.
+
+    Raises:
+        Missing: npm is not there, or cannot install it.
+    """
+    machine = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
+    package = f"opencode-{platform.system().lower()}-{machine}"
+    folder = FOLDER / "node_modules" / package
+    with (FOLDER / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _installed(folder) != _pinned(package):
+            _install()
+    binary = folder / "bin" / "opencode"
+    if not binary.exists():
+        raise Missing(f"npm has no opencode for this machine ({package})")
+    return binary
+
+
+def _install() -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Missing("npm is not installed (it comes with Node.js)")
+    done = subprocess.run(
+        [npm, "ci", "--no-audit", "--no-fund"],
+        cwd=FOLDER,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=_INSTALL_LIMIT_S,
+    )
+    if done.returncode != 0:
+        raise Missing(f"`npm ci` in tests/cli failed: {done.stderr[-1000:]}")
+
+
+def _pinned(package: str) -> str:
+    wanted = json.loads((FOLDER / "package.json").read_text())["optionalDependencies"]
+    version: str = wanted.get(package, "")
+    return version
+
+
+def _installed(folder: Path) -> str | None:
+    try:
+        version: str = json.loads((folder / "package.json").read_text())["version"]
+    except (OSError, KeyError, ValueError):
+        return None
+    return version

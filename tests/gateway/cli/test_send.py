@@ -1,0 +1,166 @@
+"""forge send: a message, its turn, and the exit status."""
+
+import json
+
+import pytest
+
+from tests.gateway.cli.command import CTRL_C, forge, terminal
+from tests.gateway.cli.scripted_gateway import COMPLETED, ScriptedGateway, failed, text
+
+
+def env_of(peer: ScriptedGateway) -> dict[str, str]:
+    return {"FORGE_URL": peer.url, "FORGE_USER": "ada"}
+
+
+async def test_shows_the_turn_and_succeeds(peer: ScriptedGateway) -> None:
+    """Streamed text is joined, tools take a line each, the final tells outcome and time."""
+    tool = {"tool": "bash", "call_id": "c"}
+    peer.script = [
+        text("Hel"),
+        text("lo\nworld"),
+        {"kind": "tool.started", "data": {**tool, "input": {"command": "ls"}}},
+        {"kind": "tool.finished", "data": {**tool, "output": "a\nb", "status": "completed"}},
+        {"kind": "other", "backend_event_type": "noise"},
+        {**COMPLETED, "usage": {"input_tokens": 1200, "output_tokens": 7}},
+    ]
+    ended = await forge("send", "agt-1", "hi", env=env_of(peer))
+    assert (ended.status, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert lines[:4] == ["Hello", "world", '▸ bash: {"command":"ls"}', "✓ bash: a b"]
+    assert lines[4].startswith("✓ completed in ")
+    assert lines[4].endswith("1,200 tokens in, 7 out")
+    assert "\x1b" not in ended.out
+
+
+async def test_whole_text_is_not_shown_after_its_deltas(peer: ScriptedGateway) -> None:
+    """A backend that sends a part as deltas and then whole is not shown saying it twice."""
+    whole = {"kind": "text", "data": {"text": "once", "part_id": "a"}}
+    other = {"kind": "text", "data": {"text": "new", "part_id": "b"}}
+    peer.script = [text("on", "a"), text("ce", "a"), whole, other, COMPLETED]
+    ended = await forge("send", "agt-1", "hi", env=env_of(peer))
+    assert ended.out.splitlines()[:2] == ["once", "new"]
+
+
+async def test_failed_turn_fails_the_command(peer: ScriptedGateway) -> None:
+    """A script can tell a failed turn by the exit status, a person by the reason."""
+    peer.script = [failed("PROMPT_ERROR", "no such model")]
+    ended = await forge("send", "agt-1", "hi", env=env_of(peer))
+    assert ended.status == 1
+    assert "PROMPT_ERROR: no such model" in ended.out
+
+
+async def test_hostile_text_never_reaches_the_terminal_raw(peer: ScriptedGateway) -> None:
+    """What an agent says cannot drive the terminal, in no field that is shown."""
+    evil = "\x1b]0;owned\x07\x9b31m\u202etxt[bold]"
+    peer.script = [
+        text(evil),
+        {"kind": "tool.started", "data": {"tool": evil, "input": evil}},
+        {"kind": "status", "data": {"text": evil}},
+        failed(evil, evil),
+    ]
+    async with terminal("send", "agt-1", "hi", env=env_of(peer) | {"NO_COLOR": "1"}) as shown:
+        assert await shown.ended() == 1
+        await shown.until("failed in")
+    assert not {"\x1b]", "\x07", "\x9b", "\u202e"} & set(shown.shown)
+    assert "\x1b]" not in shown.shown
+    assert "␛]0;owned␇\\u009b31m\\u202etxt[bold]" in shown.shown
+
+
+async def test_json_prints_the_payloads(peer: ScriptedGateway) -> None:
+    """With --json each line is a payload as it came, safe for a terminal too."""
+    peer.script = [text("a\u009b\u202eb"), COMPLETED]
+    ended = await forge("send", "agt-1", "hi", "--json", env=env_of(peer))
+    first, last = map(json.loads, ended.out.splitlines())
+    assert first["data"]["text"] == "a\u009b\u202eb"
+    assert last["outcome"] == "completed"
+    assert ended.out.isascii()
+
+
+async def test_message_on_the_wire(peer: ScriptedGateway) -> None:
+    """Options reach the gateway in wire form, the key as a bearer token, `-` from stdin."""
+    peer.script = [COMPLETED]
+    options = ("--request-id", "r-1", "--timeout", "1m30s")
+    ended = await forge(
+        "send",
+        "agt-1",
+        "-",
+        *options,
+        stdin=b"from stdin",
+        env={"FORGE_URL": peer.url, "FORGE_API_KEY": "k"},
+    )
+    assert ended.status == 0
+    method, path, body, key = peer.calls[0]
+    assert (method, path, key) == ("POST", "/api/v1/agents/agt-1/messages", "Bearer k")
+    assert body["content"] == "from stdin"
+    assert (body["request_id"], body["timeout_s"]) == ("r-1", 90.0)
+
+
+async def test_webhook_hands_over(peer: ScriptedGateway) -> None:
+    """With --webhook the events go there, and the command ends with the 202."""
+    where = ("--webhook", "http://127.0.0.1:9/hook", "--secret", "s")
+    ended = await forge("send", "agt-1", "hi", *where, env=env_of(peer))
+    assert (ended.status, ended.out) == (0, "req_1 accepted\n")
+    sent = peer.bodies("POST", "/messages")[0]
+    assert (sent["webhook_url"], sent["webhook_secret"]) == ("http://127.0.0.1:9/hook", "s")
+
+
+async def test_repeat_does_not_wait_for_ever(peer: ScriptedGateway) -> None:
+    """A message that had been accepted before has another receiver: said at once."""
+    answer = {"request_id": "r-1", "agent_id": "agt-1"}
+    peer.refusals["/messages"] = (202, answer, {"Idempotent-Replayed": "true"})
+    ended = await forge("send", "agt-1", "hi", "--request-id", "r-1", env=env_of(peer))
+    assert ended.status == 1
+    assert "r-1 was accepted before" in ended.err
+
+
+async def test_ctrl_c_interrupts_the_turn(peer: ScriptedGateway) -> None:
+    """Ctrl-C ends the turn, not only the watching: its final is shown, status 130."""
+    peer.script = [text("working\n")]
+    async with terminal("send", "agt-1", "hi", env=env_of(peer)) as shown:
+        await shown.until("working")
+        shown.press(CTRL_C)
+        assert await shown.ended() == 130
+        await shown.until("interrupted in")
+    assert peer.bodies("POST", "/interrupt")[0]["target"] == "req_1"
+    assert "Traceback" not in shown.shown
+
+
+async def test_second_ctrl_c_leaves(peer: ScriptedGateway) -> None:
+    """A gateway that does not end the turn cannot hold the terminal."""
+    peer.script = [text("working\n")]
+    peer.refusals["/interrupt"] = (503, {"error": "service_unavailable", "message": "not now"}, {})
+    async with terminal("send", "agt-1", "hi", env=env_of(peer)) as shown:
+        await shown.until("working")
+        shown.press(CTRL_C)
+        await shown.until("it could not be interrupted: not now")
+        shown.press(CTRL_C)
+        assert await shown.ended() == 130
+    assert "Traceback" not in shown.shown
+
+
+async def test_gateway_elsewhere_needs_a_webhook() -> None:
+    """A receiver on our loopback is of no use to a gateway on another machine."""
+    ended = await forge(
+        "send", "agt-1", "hi", env={"FORGE_URL": "http://192.0.2.1:8080", "FORGE_USER": "ada"}
+    )
+    assert ended.status == 1
+    assert "give --webhook URL" in ended.err
+
+
+@pytest.mark.parametrize("command", [("send", "agt-1", "hi"), ("agents", "list")])
+async def test_no_gateway(command: tuple[str, ...]) -> None:
+    """Where nothing answers, one sentence says so and what to do."""
+    ended = await forge(*command, env={"FORGE_URL": "http://127.0.0.1:9", "FORGE_USER": "ada"})
+    assert ended.status == 1
+    assert ended.err == (
+        "Error: no gateway answers at http://127.0.0.1:9; "
+        "start one with `forge serve`, or name it with FORGE_URL\n"
+    )
+
+
+async def test_wrong_time_is_a_usage_error(peer: ScriptedGateway) -> None:
+    """Exit status 2 is for the command line, before anything is sent."""
+    ended = await forge("send", "agt-1", "hi", "--timeout", "soon", env=env_of(peer))
+    assert ended.status == 2
+    assert "90s" in ended.err
+    assert peer.calls == []

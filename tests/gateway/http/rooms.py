@@ -1,0 +1,139 @@
+"""The rooms behind the HTTP door, scripted: agents in memory, commands that are remembered."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from gateway.errors import Conflict, GatewayError, NotFound, UnknownBackend
+from gateway.model import Accepted, Agent, AgentSpec, LiveStatus, Target
+
+
+@dataclass
+class ScriptedLauncher:
+    """Agents in a dict. `failure`: raised by the next create instead of making one."""
+
+    agents: dict[str, Agent] = field(default_factory=dict)
+    specs: list[AgentSpec] = field(default_factory=list)
+    waits_s: list[float] = field(default_factory=list)
+    failure: Exception | None = None
+    nudge_bind: str = ""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def create(self, spec: AgentSpec, *, wait_s: float) -> Agent:
+        self.specs.append(spec)
+        self.waits_s.append(wait_s)
+        if self.failure is not None:
+            raise self.failure
+        if spec.backend not in ("command", "opencode"):
+            raise UnknownBackend(f"backend: {spec.backend} is not installed; command is")
+        return self.add(spec.agent_id, spec.user_id, backend=spec.backend)
+
+    def add(
+        self, agent_id: str, user_id: str, *, backend: str = "command", ready: bool = True
+    ) -> Agent:
+        agent = Agent(
+            agent_id=agent_id,
+            user_id=user_id,
+            backend=backend,
+            pod_name=f"u-{agent_id}",
+            pod_ip="127.0.0.1",
+            phase="Running" if ready else "Pending",
+            ready=ready,
+            created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+            key_id="k1",
+            reason="" if ready else "Starting",
+            message="" if ready else "it is being started",
+        )
+        self.agents[agent_id] = agent
+        return agent
+
+    async def get(self, agent_id: str) -> Agent:
+        if agent_id not in self.agents:
+            raise NotFound(f"there is no agent {agent_id}")
+        return self.agents[agent_id]
+
+    async def list(self, user_id: str | None = None) -> Sequence[Agent]:
+        return [a for a in self.agents.values() if user_id in (None, a.user_id)]
+
+    async def reach(self, agent_id: str, *, timeout_s: float) -> str:
+        await self.get(agent_id)
+        assert timeout_s > 0
+        return f"unix:/run/{agent_id}.sock"
+
+    async def delete(self, agent_id: str) -> None:
+        await self.get(agent_id)
+        del self.agents[agent_id]
+
+
+@dataclass
+class ScriptedCommands:
+    """Remembers commands by id. `failure`: raised instead; `hold`: awaited first."""
+
+    sent: list[dict[str, object]] = field(default_factory=list)
+    failure: Exception | None = None
+    hold: asyncio.Event | None = None
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def message(
+        self,
+        agent_id: str,
+        request_id: str,
+        content: str,
+        *,
+        timeout_ms: int = 0,
+        target: Target | None,
+    ) -> Accepted:
+        return await self._accept(
+            agent_id, request_id, content=content, timeout_ms=timeout_ms, target=target
+        )
+
+    async def interrupt(
+        self, agent_id: str, request_id: str, *, turn: str = "", target: Target | None
+    ) -> Accepted:
+        return await self._accept(agent_id, request_id, turn=turn, target=target)
+
+    async def _accept(self, agent_id: str, request_id: str, **said: object) -> Accepted:
+        if self.hold is not None:
+            self.held.set()
+            await self.hold.wait()
+        if self.failure is not None:
+            raise self.failure
+        command = {"agent_id": agent_id, "request_id": request_id, **said}
+        before = [c for c in self.sent if c["request_id"] == request_id]
+        if before and before[0].get("content") != said.get("content"):
+            raise Conflict(f"request_id {request_id} has been used for other content")
+        self.sent.append(command)
+        return Accepted(request_id=request_id, replayed=bool(before))
+
+
+@dataclass
+class ScriptedLifecycle:
+    """Deletes in the launcher. `failure`: raised by status."""
+
+    launcher: ScriptedLauncher
+    deleted: list[tuple[str, bool]] = field(default_factory=list)
+    failure: GatewayError | None = None
+
+    async def status(self, agent: Agent) -> LiveStatus:
+        assert agent.ready
+        if self.failure is not None:
+            raise self.failure
+        return LiveStatus(
+            session_id="ses_1",
+            state="processing",
+            latest_seq=7,
+            current_model="",
+            permission_mode="acceptEdits",
+            uptime_ms=1234,
+        )
+
+    async def delete(self, agent_id: str, *, graceful: bool) -> None:
+        self.deleted.append((agent_id, graceful))
+        await self.launcher.delete(agent_id)
+
+    def client_token(self, agent: Agent) -> str:
+        return f"token-of-{agent.agent_id}"

@@ -1,0 +1,142 @@
+"""Commands on their way into an agent's journal."""
+
+import grpc
+import pytest
+
+from gateway.delivery.ticket import unseal
+from gateway.errors import BadRequest, Conflict, Exhausted, NotFound, Unavailable
+from proto.relay.v1 import relay_pb2
+from tests.gateway.relay.house import AGENT, House, house
+
+Answer = relay_pb2.SubmitResponse
+
+
+async def message(home: House, agent_id: str = AGENT, *, text: str = "hello") -> bool:
+    accepted = await home.accept.message(
+        agent_id, "r1", text, timeout_ms=60_000, target=home.target()
+    )
+    assert accepted.request_id == "r1"
+    return accepted.replayed
+
+
+async def test_a_message_is_submitted_with_its_sealed_target() -> None:
+    """What the agent journals holds the command in clear and the target sealed for this turn."""
+    async with house() as home:
+        assert not await message(home)
+        [submit] = home.agent.submits
+        assert submit.request.request_id == "r1"
+        assert submit.request.send_message.content == "hello"
+        assert submit.request.send_message.timeout_ms == 60_000
+        target = unseal(home.keyring, submit.ticket, agent_id=AGENT, request_id="r1")
+        assert target == home.target()
+        await home.agent.relay()
+
+
+async def test_an_interrupt_names_its_turn() -> None:
+    """The target travels; "" is the running turn."""
+    async with house() as home:
+        await home.accept.interrupt(AGENT, "i1", turn="r1", target=home.target())
+        await home.accept.interrupt(AGENT, "i2", target=None)
+    first, second = home.agent.submits
+    assert first.request.interrupt.target == "r1"
+    assert second.request.WhichOneof("command") == "interrupt"
+    assert second.request.interrupt.target == ""
+    assert second.ticket == b""
+
+
+async def test_a_repeat_is_told_from_the_first() -> None:
+    """The same command again is accepted, as a repeat."""
+    async with house() as home:
+        home.agent.submit_answers = [Answer(result=Answer.RESULT_DUPLICATE, relay_attached=True)]
+        assert await message(home)
+
+
+async def test_a_relay_is_attached_only_where_none_is() -> None:
+    """An agent that is relayed, by whomever, is left as it is."""
+    async with house() as home:
+        home.agent.submit_answers = [
+            Answer(result=Answer.RESULT_ACCEPTED, relay_attached=True),
+            Answer(result=Answer.RESULT_ACCEPTED),
+        ]
+        await message(home)
+        assert home.agent.attempts == 0
+        await message(home)
+        await home.agent.relay()
+
+
+async def test_a_turn_without_a_target_needs_no_relay() -> None:
+    """Nothing is to be delivered."""
+    async with house() as home:
+        await home.accept.message(AGENT, "r1", "hello", target=None)
+        assert home.launcher.reached == [AGENT]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(result=Answer.RESULT_CONFLICT), Conflict),
+        (grpc.StatusCode.INVALID_ARGUMENT, BadRequest),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Exhausted),
+        (grpc.StatusCode.UNAVAILABLE, Unavailable),
+        (grpc.StatusCode.FAILED_PRECONDITION, Unavailable),
+        (grpc.StatusCode.UNAUTHENTICATED, Unavailable),
+        (grpc.StatusCode.INTERNAL, Unavailable),
+        (None, Unavailable),
+    ],
+)
+async def test_refusals_become_our_own_errors(
+    answer: relay_pb2.SubmitResponse | grpc.StatusCode | None, error: type[Exception]
+) -> None:
+    """Whatever an agent answers, or never does, has a meaning for the caller, in time."""
+    async with house(submit_s=0.3) as home:
+        home.agent.submit_answers = [answer]
+        with pytest.raises(error):
+            await message(home)
+        assert home.agent.attempts == 0
+
+
+async def test_unknown_agents_are_not_found() -> None:
+    """404, not 202."""
+    async with house() as home:
+        with pytest.raises(NotFound):
+            await message(home, "nobody")
+
+
+async def test_an_agent_that_does_not_come_up_is_unavailable() -> None:
+    """503, and repeating is safe."""
+    async with house() as home:
+        del home.launcher.targets[AGENT]
+        with pytest.raises(Unavailable):
+            await message(home)
+
+
+async def test_a_runtime_that_is_being_replaced_is_tried_again() -> None:
+    """An agent that was just ending by itself takes the message in its next life."""
+    async with house() as home:
+        home.agent.submit_answers = [
+            grpc.StatusCode.FAILED_PRECONDITION,
+            grpc.StatusCode.UNAVAILABLE,
+            Answer(result=Answer.RESULT_ACCEPTED, relay_attached=True),
+        ]
+        assert not await message(home)
+        assert len(home.launcher.reached) == 3
+
+
+async def test_a_hung_connection_is_made_anew() -> None:
+    """One message runs into its deadline; the next one has another channel."""
+    async with house(submit_s=0.2) as home:
+        home.agent.submit_answers = [None, Answer(result=Answer.RESULT_ACCEPTED)]
+        async with home.links.to(home.agent.target) as before:
+            with pytest.raises(Unavailable):
+                await message(home)
+        await message(home)
+        async with home.links.to(home.agent.target) as after:
+            assert after is not before
+
+
+@pytest.mark.parametrize("text", ["\ud800"])
+async def test_text_that_cannot_travel_is_refused(text: str) -> None:
+    """A lone surrogate is the caller's mistake, not ours."""
+    async with house() as home:
+        with pytest.raises(BadRequest, match="content"):
+            await message(home, text=text)

@@ -1,0 +1,76 @@
+"""Status, tokens and goodbye."""
+
+import asyncio
+
+import pytest
+
+from gateway.errors import NotFound, Unavailable
+from gateway.model import LiveStatus
+from proto.agent.v1 import agent_pb2
+from tests.gateway.relay.house import AGENT, House, house
+
+
+def _client(home: House) -> str:
+    return home.keyring.token(AGENT, "client", key_id=home.keyring.current_id)
+
+
+async def test_status_is_what_the_agent_says_of_itself() -> None:
+    """Asked with the client token, told in our words."""
+    async with house() as home:
+        home.agent.token = _client(home)
+        home.agent.status = agent_pb2.GetStatusResponse(
+            session_id="s1",
+            state=agent_pb2.AGENT_STATE_PROCESSING,
+            latest_seq=7,
+            current_model="m",
+            permission_mode="default",
+            uptime_ms=5,
+        )
+        status = await home.lifecycle.status(await home.launcher.get(AGENT))
+    assert status == LiveStatus(
+        session_id="s1",
+        state="processing",
+        latest_seq=7,
+        current_model="m",
+        permission_mode="default",
+        uptime_ms=5,
+    )
+
+
+async def test_an_agent_that_does_not_answer_has_no_status() -> None:
+    """A hung agent costs a bounded wait."""
+    async with house(status_s=0.2) as home:
+        home.agent.token = _client(home)
+        home.agent.greets = False
+        agent = await home.launcher.get(AGENT)
+        async with asyncio.timeout(3):
+            with pytest.raises(Unavailable):
+                await home.lifecycle.status(agent)
+
+
+async def test_the_client_token_is_not_the_relays() -> None:
+    """A direct client cannot relay."""
+    async with house() as home:
+        agent = await home.launcher.get(AGENT)
+        assert home.lifecycle.client_token(agent) == _client(home) != home.agent.token
+
+
+@pytest.mark.parametrize("graceful", [True, False])
+async def test_delete_is_durable_first_then_told(graceful: bool) -> None:
+    """The API forgets the agent, its runtime retires, and what is left is relayed."""
+    async with house() as home:
+        await home.lifecycle.delete(AGENT, graceful=graceful)
+        with pytest.raises(NotFound):
+            await home.launcher.get(AGENT)
+        assert [retire.graceful for retire in home.agent.retires] == [graceful]
+        await home.agent.relay()
+
+
+async def test_delete_of_an_agent_that_does_not_answer_is_still_one() -> None:
+    """204 within its bound: the tombstone counts, not the runtime's answer."""
+    async with house() as home:
+        del home.launcher.targets[AGENT]
+        async with asyncio.timeout(3):
+            await home.lifecycle.delete(AGENT, graceful=False)
+        with pytest.raises(NotFound):
+            await home.lifecycle.delete(AGENT, graceful=False)

@@ -1,0 +1,105 @@
+"""Gateway keys: made once, kept private, rotated without stranding anybody."""
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import KeyringError, SealBroken
+from gateway.keyring import FILE_NAME, GatewayKey, Keyring
+
+
+def test_the_first_gateway_makes_the_key_and_the_others_read_it(tmp_path: Path) -> None:
+    """Twenty gateways that start at once on one folder agree on one key."""
+    with ThreadPoolExecutor(20) as pool:
+        rings = list(pool.map(lambda _: Keyring.load(tmp_path / "state"), range(20)))
+    assert len({ring.current_id for ring in rings}) == 1
+    sealed = rings[0].seal(b"target")
+    assert all(ring.unseal(sealed) == b"target" for ring in rings)
+    assert [path.name for path in (tmp_path / "state").iterdir()] == [FILE_NAME]
+
+
+def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """0600, in a folder of 0700; one that others can read is refused with what to do."""
+    Keyring.load(tmp_path / "state")
+    path = tmp_path / "state" / FILE_NAME
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    path.chmod(0o640)
+    with pytest.raises(KeyringError, match="chmod 600"):
+        Keyring.load(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "nonsense", "k1:", "k1:!!!!", "k1:c2hvcnQ=", "a/b:" + "A" * 43 + "=", "ключ:x"],
+)
+def test_a_broken_file_is_named_and_not_replaced(tmp_path: Path, text: str) -> None:
+    """A key that sealed tickets is never overwritten by a new one."""
+    path = tmp_path / FILE_NAME
+    path.write_text(text, "utf-8")
+    path.chmod(0o600)
+    with pytest.raises(KeyringError, match=FILE_NAME):
+        Keyring.load(tmp_path)
+    assert path.read_text("utf-8") == text
+
+
+def test_rotation(tmp_path: Path) -> None:
+    """A key put in front seals from then on; the one behind it still opens and derives."""
+    before = Keyring.load(tmp_path)
+    sealed = before.seal(b"target")
+    path = tmp_path / FILE_NAME
+    path.write_text(GatewayKey.new().line() + "\n" + path.read_text("ascii"), "ascii")
+    after = Keyring.load(tmp_path)
+    assert after.current_id != before.current_id
+    assert after.key_ids == (after.current_id, before.current_id)
+    assert after.unseal(sealed) == b"target"
+    token = before.token("a", "relay", key_id=before.current_id)
+    assert after.token("a", "relay", key_id=before.current_id) == token
+    with pytest.raises(SealBroken):
+        before.unseal(after.seal(b"target"))
+
+
+def test_tokens_differ_by_agent_scope_and_key() -> None:
+    """No token opens anything but the one service of the one agent."""
+    ring = Keyring([GatewayKey.new(), GatewayKey.new()])
+    tokens = {
+        ring.token(agent, scope, key_id=key_id)
+        for agent in ("a", "b")
+        for scope in ("client", "relay")
+        for key_id in ring.key_ids
+    }
+    assert len(tokens) == 8
+
+
+def test_an_agent_is_given_only_the_digest() -> None:
+    """What is in an agent's environment is not what opens its services."""
+    ring = Keyring([GatewayKey.new()])
+    token = ring.token("a", "relay", key_id=ring.current_id)
+    digest = ring.token_sha256("a", "relay", key_id=ring.current_id)
+    assert digest == hashlib.sha256(token.encode()).hexdigest() != token
+
+
+def test_a_missing_key_is_named() -> None:
+    """An agent whose key was taken out is told apart from a broken ring."""
+    with pytest.raises(KeyringError, match="k-gone"):
+        Keyring([GatewayKey.new()]).token("a", "relay", key_id="k-gone")
+
+
+def test_two_keys_of_one_id_and_none_at_all_are_refused() -> None:
+    """Which key a token derives from is never a matter of luck."""
+    key = GatewayKey.new()
+    with pytest.raises(KeyringError, match="same id"):
+        Keyring([key, GatewayKey(key.key_id, b"x" * 32)])
+    with pytest.raises(KeyringError, match="no gateway key"):
+        Keyring([])
+
+
+def test_a_key_never_shows_its_secret() -> None:
+    """Nor in a repr, nor in what an error says."""
+    key = GatewayKey("k1", b"hunter2-hunter2-hunter2-hunter2-")
+    assert "hunter2" not in repr(key)
+    with pytest.raises(KeyringError) as broken:
+        GatewayKey.parse("k1:aHVudGVyMg==")
+    assert "aHVudGVyMg" not in str(broken.value)

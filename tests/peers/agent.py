@@ -1,0 +1,184 @@
+"""An agent: a real gRPC server that plays RelayService and GetStatus by a test's script."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from proto.agent.v1 import agent_pb2, agent_pb2_grpc
+from proto.relay.v1 import relay_pb2, relay_pb2_grpc
+from tests.peers.noticed import Noticed
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class PeerRelay:
+    """One stream of a gateway: what came up, and what the test sends down."""
+
+    def __init__(self, noticed: Noticed) -> None:
+        self.ups: list[relay_pb2.RelayUp] = []
+        self.ended = False
+        self._noticed = noticed
+        self._downs: asyncio.Queue[relay_pb2.RelayDown | grpc.StatusCode] = asyncio.Queue()
+
+    def open_turn(self, request_id: str, ticket: bytes, *, generation: int = 1) -> None:
+        turn = relay_pb2.OpenTurn(request_id=request_id, ticket=ticket, generation=generation)
+        self._downs.put_nowait(relay_pb2.RelayDown(turn=turn))
+
+    def events(self, *events: agent_pb2.AgentResponse) -> None:
+        """One list."""
+        self._downs.put_nowait(relay_pb2.RelayDown(events=relay_pb2.Events(events=events)))
+
+    def idle(self) -> None:
+        self._downs.put_nowait(relay_pb2.RelayDown(idle=relay_pb2.Idle()))
+
+    def end(self, code: grpc.StatusCode = grpc.StatusCode.OK) -> None:
+        """End the stream with that status, after what was sent before."""
+        self._downs.put_nowait(code)
+
+    @property
+    def acks(self) -> list[tuple[str, int, int]]:
+        """(request_id, generation, seq), in the order they came."""
+        acks = (up.ack for up in self.ups if up.HasField("ack"))
+        return [(ack.request_id, ack.generation, ack.seq) for ack in acks]
+
+    def marks(self, name: str) -> list[Any]:
+        """All `reject`, `abandon` or `alive` that came."""
+        return [getattr(up, name) for up in self.ups if up.WhichOneof("message") == name]
+
+    async def acked(self, request_id: str, seq: int) -> None:
+        """Wait until that event is acknowledged."""
+        await self.until(lambda: any(a[0] == request_id and a[2] >= seq for a in self.acks))
+
+    async def until(self, holds: Any) -> None:
+        await self._noticed.until(holds)
+
+    async def read(self, requests: AsyncIterator[relay_pb2.RelayUp]) -> None:
+        try:
+            async for up in requests:
+                self.ups.append(up)
+                self._noticed.tell()
+        finally:
+            self.ended = True
+            self._noticed.tell()
+            self._downs.put_nowait(grpc.StatusCode.OK)
+
+    async def next_down(self) -> relay_pb2.RelayDown | grpc.StatusCode:
+        return await self._downs.get()
+
+
+class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentServiceServicer):
+    """`submit_answers`: one a call, a response or a status; the last one stays."""
+
+    def __init__(self, agent_id: str) -> None:
+        self.agent_id = agent_id
+        self.greets = True
+        self.refuses: grpc.StatusCode | None = None
+        self.tokens: list[str] = []
+        self.token = ""
+        self.submits: list[relay_pb2.SubmitRequest] = []
+        self.retires: list[relay_pb2.RetireRequest] = []
+        self.submit_answers: list[relay_pb2.SubmitResponse | grpc.StatusCode | None] = [
+            relay_pb2.SubmitResponse(result=relay_pb2.SubmitResponse.RESULT_ACCEPTED)
+        ]
+        self.status = agent_pb2.GetStatusResponse(agent_id=agent_id)
+        self.hangs = asyncio.Event()
+        self.relays: list[PeerRelay] = []
+        self.attempts = 0
+        self.noticed = Noticed()
+        self.target = ""
+        self._server: grpc.aio.Server | None = None
+
+    @classmethod
+    def playing(cls, agent_id: str) -> Self:
+        """Makes one; what no test needs of the services stays UNIMPLEMENTED."""
+        return cls(agent_id)
+
+    async def __aenter__(self) -> Self:
+        self._server = grpc.aio.server()
+        relay_pb2_grpc.add_RelayServiceServicer_to_server(self, self._server)
+        agent_pb2_grpc.add_AgentServiceServicer_to_server(self, self._server)
+        port = self._server.add_insecure_port(self.target or "127.0.0.1:0")
+        self.target = f"127.0.0.1:{port}"
+        await self._server.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self.hangs.set()
+        await self._server.stop(0)
+
+    async def relay(self, number: int = 1) -> PeerRelay:
+        """The stream that was attached as the first, second, ..., once it is."""
+        await self.noticed.until(lambda: len(self.relays) >= number)
+        return self.relays[number - 1]
+
+    async def Submit(
+        self, request: relay_pb2.SubmitRequest, context: Context
+    ) -> relay_pb2.SubmitResponse:
+        await self._check(context)
+        self.submits.append(request)
+        self.noticed.tell()
+        answer = self.submit_answers[0]
+        if len(self.submit_answers) > 1:
+            self.submit_answers.pop(0)
+        if answer is None:
+            await self.hangs.wait()
+            return relay_pb2.SubmitResponse()
+        if isinstance(answer, grpc.StatusCode):
+            await context.abort(answer, f"scripted {answer.name}")
+        return answer
+
+    async def Retire(
+        self, request: relay_pb2.RetireRequest, context: Context
+    ) -> relay_pb2.RetireResponse:
+        await self._check(context)
+        self.retires.append(request)
+        return relay_pb2.RetireResponse()
+
+    async def GetStatus(
+        self,
+        request: agent_pb2.GetStatusRequest,
+        context: Context,
+    ) -> agent_pb2.GetStatusResponse:
+        await self._check(context)
+        if not self.greets:
+            await self.hangs.wait()
+        return self.status
+
+    async def Relay(
+        self, request_iterator: AsyncIterator[relay_pb2.RelayUp], context: Context
+    ) -> AsyncIterator[relay_pb2.RelayDown]:
+        self.attempts += 1
+        self.noticed.tell()
+        await self._check(context)
+        if self.refuses is not None:
+            await context.abort(self.refuses, "scripted refusal")
+        relay = PeerRelay(self.noticed)
+        self.relays.append(relay)
+        self.noticed.tell()
+        if self.greets:
+            hello = relay_pb2.Hello(agent_id=self.agent_id)
+            yield relay_pb2.RelayDown(hello=hello)
+        reading = asyncio.create_task(relay.read(request_iterator))
+        try:
+            while isinstance(down := await relay.next_down(), relay_pb2.RelayDown):
+                yield down
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+        if down is not grpc.StatusCode.OK:
+            await context.abort(down, "scripted end")
+
+    async def _check(self, context: Context) -> None:
+        metadata = dict(context.invocation_metadata() or ())
+        self.tokens.append(str(metadata.get("authorization", "")).removeprefix("Bearer "))
+        if self.token and self.tokens[-1] != self.token:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the token is wrong")

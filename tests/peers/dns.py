@@ -1,0 +1,58 @@
+"""A name server on UDP: answers with the addresses it was given, NXDOMAIN, or never."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Literal, cast
+
+Answer = str | Literal["nxdomain", "hang"]
+
+_NXDOMAIN = 3
+_A = 1
+
+
+@asynccontextmanager
+async def name_server(answers: Mapping[str, Answer]) -> AsyncIterator[int]:
+    """Serves until the block ends; yields the port. Names that are not given: NXDOMAIN."""
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(
+        lambda: _Server(answers), local_addr=("127.0.0.1", 0)
+    )
+    try:
+        yield transport.get_extra_info("sockname")[1]
+    finally:
+        transport.close()
+
+
+class _Server(asyncio.DatagramProtocol):
+    def __init__(self, answers: Mapping[str, Answer]) -> None:
+        self._answers = answers
+        self._transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: tuple[str | int, ...]) -> None:
+        name, kind, end = _question(data)
+        answer = self._answers.get(name, "nxdomain")
+        if answer == "hang" or self._transport is None:
+            return
+        records = b""
+        if answer != "nxdomain" and kind == _A:
+            address = socket.inet_aton(answer)
+            records = b"\xc0\x0c" + struct.pack(">HHIH", _A, 1, 0, len(address)) + address
+        flags = 0x8180 | (_NXDOMAIN if answer == "nxdomain" else 0)
+        header = data[:2] + struct.pack(">HHHHH", flags, 1, 1 if records else 0, 0, 0)
+        self._transport.sendto(header + data[12:end] + records, addr)
+
+
+def _question(data: bytes) -> tuple[str, int, int]:
+    """(name, type, where the question ends)"""
+    labels, at = [], 12
+    while length := data[at]:
+        labels.append(data[at + 1 : at + 1 + length].decode())
+        at += 1 + length
+    kind: int = struct.unpack(">H", data[at + 1 : at + 3])[0]
+    return ".".join(labels).lower(), kind, at + 5
