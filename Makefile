@@ -14,7 +14,7 @@ PROTOS := $(wildcard proto/*/v1/*.proto)
 	.tools/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 $(READY): requirements.lock pyproject.toml | $(if $(filter .tools/%,$(UV)),.tools/bin/uv)
-	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -36,7 +36,7 @@ check: $(READY) ## lint, types, import rules, generated files, docs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m tests.checks.generated
+	$(BIN)/python -m tests.checks
 
 .PHONY: fmt
 fmt: $(READY) ## format and fix what can be fixed
@@ -48,6 +48,10 @@ proto: $(READY) ## generate the modules beside the .proto files
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. \
 		--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --mypy_out=. \
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=. $(PROTOS)
+
+.PHONY: docs
+docs: $(READY) ## make docs/settings.md from the settings objects
+	$(BIN)/python -m tests.checks --write
 
 .PHONY: lock
 lock: $(if $(filter .tools/%,$(UV)),.tools/bin/uv) ## resolve pyproject.toml into requirements.lock

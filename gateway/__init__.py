@@ -9,6 +9,7 @@ Rooms, from the door inwards; imports point downwards only:
     launchers    make, find and remove agents        (side by side with delivery)
     delivery     ticket, signature, attempt, retry policy
     keyring      gateway keys: seal tickets, derive agent tokens
+    logs         one event a line, for machines or for a terminal
     settings     the environment, read once
     errors       the error tree        model: the facts all rooms share
 

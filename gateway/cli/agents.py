@@ -12,7 +12,7 @@ from rich.table import Table
 from gateway.cli.api import JSON, Api
 from gateway.cli.connection import Connection, connected
 from gateway.cli.printable import one_line, printable
-from gateway.cli.screen import plain_console
+from gateway.cli.screen import PlainConsole
 
 _COLUMNS = ("agent_id", "user_id", "backend", "phase", "ready", "created_at")
 _PIPED_WIDTH = 1000
@@ -178,7 +178,7 @@ def _pair(pair: str, option: str) -> tuple[str, str]:
 
 
 def _print_table(found: Sequence[JSON]) -> None:
-    console = plain_console()
+    console = PlainConsole()
     if not console.is_terminal:
         console.width = _PIPED_WIDTH  # nothing is wrapped or cut for a pipe
     table = Table(

@@ -150,10 +150,19 @@ class Api:
                 f"(HTTP {response.status_code}); is FORGE_URL right?"
             )
         raise Refused(
-            _advised(answer["message"], response),
+            self._advised(answer["message"], response),
             status=response.status_code,
             code=str(answer.get("error", "")),
         )
+
+    def _advised(self, message: str, response: httpx.Response) -> str:
+        """The gateway's words, and what a person at a terminal can do."""
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            return f"{message}; set FORGE_API_KEY to a key of this gateway"
+        if self._connection.user is None and message.startswith(("owner_id is", "user_id is")):
+            return f"{message}; this API key needs one: set FORGE_USER or give --user"
+        wait_s = response.headers.get("retry-after")
+        return f"{message}; try again in {wait_s} s" if wait_s else message
 
 
 async def _bounded(response: httpx.Response) -> bytes:
@@ -163,13 +172,6 @@ async def _bounded(response: httpx.Response) -> bytes:
         if len(content) > _ANSWER_LIMIT_BYTES:
             raise Trouble(f"the answer is over {_ANSWER_LIMIT_BYTES} bytes")
     return bytes(content)
-
-
-def _advised(message: str, response: httpx.Response) -> str:
-    if response.status_code == httpx.codes.UNAUTHORIZED:
-        return f"{message}; set FORGE_API_KEY to a key of this gateway"
-    wait_s = response.headers.get("retry-after")
-    return f"{message}; try again in {wait_s} s" if wait_s else message
 
 
 def _agent(agent_id: str) -> str:

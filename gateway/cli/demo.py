@@ -24,7 +24,7 @@ from gateway.cli.errors import Refused, Trouble
 from gateway.cli.ledger import Ledger
 from gateway.cli.listen import show_all
 from gateway.cli.receiver import Receiver, receiving
-from gateway.cli.screen import plain_console
+from gateway.cli.screen import PlainConsole
 from gateway.cli.turn import final_of
 from gateway.cli.webhook import Webhook
 from gateway.errors import GatewayError
@@ -57,7 +57,7 @@ def demo(once: bool, wanted: str) -> None:
       forge demo
       forge demo --once --backend command
     """
-    ledger = Ledger(plain_console(), zero_s=time.monotonic())
+    ledger = Ledger(PlainConsole(), zero_s=time.monotonic())
     try:
         status = uvloop.run(unless_pressed(_Demo(ledger, wanted).run(once=once)))
     except GatewayError as error:
@@ -90,7 +90,9 @@ class _Demo:
                 receiving() as receiver,
                 _agent(api, backend.name, settings.state_dir) as agent_id,
             ):
-                self._ledger.milestone(f"{agent_id}, driven by {backend.name}", reached="agent ready")
+                self._ledger.milestone(
+                    f"{agent_id}, driven by {backend.name}", reached="agent ready"
+                )
                 final = await self._first_turn(api, receiver, agent_id, _first_message(backend))
                 if not once:
                     _invite(connection, agent_id, receiver, content=_next_message(backend))

@@ -8,7 +8,7 @@ import msgspec
 from gateway.cli.checks import all_checks
 from gateway.cli.connection import Connection, connected
 from gateway.cli.printable import one_line
-from gateway.cli.screen import plain_console
+from gateway.cli.screen import PlainConsole
 
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "broken": ("✗", "bold red")}
 _DETAIL = 400
@@ -28,7 +28,7 @@ def doctor(connection: Connection, as_json: bool) -> None:
       forge doctor
       forge doctor --json | jq 'select(.state != "ok")'
     """
-    console = plain_console()
+    console = PlainConsole()
     broken = False
     for check in all_checks(connection):
         broken |= check.state == "broken"

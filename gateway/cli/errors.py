@@ -7,6 +7,8 @@ Trouble                      exit status 1: one sentence, and what to do
 +-- Silence                  the gateway is there, but no event came in time
 """
 
+from typing import IO, Any
+
 import click
 
 from gateway.cli.printable import printable
@@ -34,3 +36,10 @@ class Refused(Trouble):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class OutputClosed(Trouble):
+    """There is nobody left to tell anything."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Nothing, as other commands in a pipe do."""

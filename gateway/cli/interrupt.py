@@ -11,7 +11,7 @@ from gateway.cli.connection import Connection, connected
 from gateway.cli.jsonlines import JsonLines
 from gateway.cli.printable import printable
 from gateway.cli.receiver import receiving
-from gateway.cli.screen import Screen, plain_console
+from gateway.cli.screen import PlainConsole, Screen
 from gateway.cli.transcript import Transcript
 from gateway.cli.turn import final_of, require_reachable
 
@@ -48,7 +48,7 @@ def interrupt(
         asyncio.run(_hand_over(connection, agent, order, as_json))
         return
     require_reachable(connection)
-    screen = JsonLines() if as_json else Transcript(plain_console(), named=False)
+    screen = JsonLines() if as_json else Transcript(PlainConsole(), named=False)
     sys.exit(asyncio.run(_watch(connection, agent, order, secret, screen)))
 
 

@@ -9,7 +9,7 @@ from gateway.cli.ctrl_c import unless_pressed
 from gateway.cli.errors import Silence
 from gateway.cli.jsonlines import JsonLines
 from gateway.cli.receiver import Receiver, receiving
-from gateway.cli.screen import Screen, plain_console
+from gateway.cli.screen import PlainConsole, Screen
 from gateway.cli.transcript import Transcript
 
 DEFAULT_PORT = 8090
@@ -42,7 +42,7 @@ def listen(port: int, secret: str, as_json: bool) -> None:
       forge listen
       FORGE_WEBHOOK_SECRET=whsec_... forge listen --port 9000 --json
     """
-    screen = JsonLines() if as_json else Transcript(plain_console(), named=True)
+    screen = JsonLines() if as_json else Transcript(PlainConsole(), named=True)
     asyncio.run(unless_pressed(_listen(port, secret, screen)))
 
 

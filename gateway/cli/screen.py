@@ -4,6 +4,7 @@ from typing import Protocol
 
 from rich.console import Console
 
+from gateway.cli.errors import OutputClosed
 from gateway.cli.receiver import Arrival
 from gateway.cli.stopwatch import Turn
 
@@ -20,10 +21,19 @@ class Screen(Protocol):
         ...
 
 
-def plain_console(*, stderr: bool = False) -> Console:
-    """A console that takes text as it stands: no markup, no colours found in it.
+class PlainConsole(Console):
+    """Takes text as it stands: no markup, no colours found in it.
 
     Piped, it writes no escape codes (rich looks at the stream, NO_COLOR and
     FORCE_COLOR).
     """
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Raises OutputClosed: rich's own SystemExit would tear an event loop apart."""
+        try:
+            super().on_broken_pipe()
+        except SystemExit as error:
+            raise OutputClosed("nobody reads the output any more") from error

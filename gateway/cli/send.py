@@ -13,7 +13,7 @@ from gateway.cli.errors import Trouble
 from gateway.cli.jsonlines import JsonLines
 from gateway.cli.printable import printable
 from gateway.cli.receiver import receiving
-from gateway.cli.screen import Screen, plain_console
+from gateway.cli.screen import PlainConsole, Screen
 from gateway.cli.seconds import SECONDS
 from gateway.cli.transcript import Transcript
 from gateway.cli.turn import final_of, interrupting, require_reachable
@@ -68,7 +68,7 @@ def send(
         asyncio.run(_hand_over(connection, agent, message, as_json))
         return
     require_reachable(connection)
-    screen = JsonLines() if as_json else Transcript(plain_console(), named=False)
+    screen = JsonLines() if as_json else Transcript(PlainConsole(), named=False)
     sys.exit(asyncio.run(_watch(connection, agent, message, secret, screen)))
 
 

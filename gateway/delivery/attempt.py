@@ -6,11 +6,12 @@ connection can be used again; it is never inflated and never looked at.
 
 import asyncio
 import io
+import socket
 import time
 from collections.abc import Collection, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
@@ -63,11 +64,14 @@ class Destination:
 
 @dataclass(slots=True)
 class _Exchange:
-    """How far one attempt got; written by the attempt alone."""
+    """How far one attempt got; written by the attempt alone. `fresh`: it had to connect."""
 
-    reused: bool = False
+    fresh: bool = False
     status: int = 0
     retry_after: str | None = None
+
+
+_at_hand: ContextVar[_Exchange] = ContextVar("attempt at hand")
 
 
 class Poster:
@@ -83,12 +87,17 @@ class Poster:
         self._policy = policy
         self._bypass = bypass
         self._resolver = resolver
+        self._own_resolver: AbstractResolver | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
+        if self._resolver is None:
+            self._own_resolver = aiohttp.AsyncResolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0, resolver=self._resolver or aiohttp.AsyncResolver()
+                limit=0,
+                resolver=self._resolver or self._own_resolver,
+                socket_factory=_connect_freshly,
             ),
             headers={
                 "Content-Type": "application/json",
@@ -100,12 +109,13 @@ class Poster:
             auto_decompress=False,
             trust_env=False,
             read_bufsize=MAX_RESPONSE_BYTES // 2,  # aiohttp holds up to twice that
-            trace_configs=[_reuse_trace()],
         )
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+        if self._own_resolver is not None:
+            await self._own_resolver.close()
 
     def destination(self, target: Target) -> Destination:
         """Raises ValueError for a target that `check_target` would have refused."""
@@ -136,10 +146,11 @@ class Poster:
     ) -> None:
         """An idle connection may have been closed under us, which is nobody's failure."""
         headers = destination.headers(post)
+        _at_hand.set(exchange)
         try:
             await self._exchange(destination.url, headers, post.body, exchange)
         except aiohttp.ClientConnectionError:
-            if exchange.status or not exchange.reused:
+            if exchange.status or exchange.fresh:
                 raise
             await self._exchange(destination.url, headers, post.body, exchange)
 
@@ -152,7 +163,6 @@ class Poster:
             data=body if len(body) < _LARGE_BODY_BYTES else io.BytesIO(body),
             headers=headers,
             allow_redirects=False,
-            trace_request_ctx=exchange,
         ) as response:
             exchange.retry_after = response.headers.get("Retry-After")
             exchange.status = response.status
@@ -170,13 +180,13 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
     response.close()
 
 
-def _reuse_trace() -> aiohttp.TraceConfig:
-    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: Any) -> None:
-        context.trace_request_ctx.reused = True
-
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(reused)
-    return trace
+def _connect_freshly(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Make the socket of a new connection, and note for whose attempt."""
+    exchange = _at_hand.get(None)
+    if exchange is not None:
+        exchange.fresh = True
+    family, kind, protocol, _, _ = address
+    return socket.socket(family, kind, protocol)
 
 
 def _words(failure: Exception) -> str:

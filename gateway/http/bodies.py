@@ -15,12 +15,6 @@ from gateway.http.problems import JSON, Problem
 
 Model = TypeVar("Model", bound=msgspec.Struct)
 
-CHUNK_TIMEOUT_S = 30.0
-"""How long a body may pause before the request is given up."""
-
-BODY_TIMEOUT_S = 300.0
-"""How long a body may take altogether."""
-
 CLOSE = {"Connection": "close"}
 
 _MISSING = re.compile(r"Object missing required field `(.+)`")
@@ -56,11 +50,22 @@ class Bodies:
     Args:
         limit_bytes: of one body.
         total_bytes: of all that are held at the same time.
+        pause_s: how long a body may stop coming.
+        whole_s: how long it may take altogether.
     """
 
-    def __init__(self, *, limit_bytes: int, total_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        limit_bytes: int,
+        total_bytes: int,
+        pause_s: float = 30.0,
+        whole_s: float = 300.0,
+    ) -> None:
         self._limit_bytes = limit_bytes
         self._free_bytes = total_bytes
+        self._pause_s = pause_s
+        self._whole_s = whole_s
 
     @contextlib.asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[bytes]:
@@ -70,35 +75,43 @@ class Bodies:
             Problem: 413 as soon as it is known to be too large, 400 when it stops
                 coming, 503 when there is no room for it now.
         """
-        held: list[bytes] = []
-        if announced(request) > self._limit_bytes:
-            raise self._too_large()
         try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                await self._read(request, held)
-            yield b"".join(held)
+            body = await self._whole(request)
         except TimeoutError as error:
             raise Problem(400, "the body did not come in time", CLOSE) from error
         except ClientDisconnect as error:
             raise Problem(400, "the connection was closed before the body had come") from error
+        try:
+            yield body
         finally:
-            self._free_bytes += sum(map(len, held))
+            self._free_bytes += len(body)
 
-    async def _read(self, request: Request, held: list[bytes]) -> None:
+    async def _whole(self, request: Request) -> bytes:
+        """Takes room for the body as it comes; gives it back when it does not come whole."""
+        if announced(request) > self._limit_bytes:
+            raise self._too_large()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._whole_s):
+                await self._read(request, body)
+        except BaseException:
+            self._free_bytes += len(body)
+            raise
+        return bytes(body)
+
+    async def _read(self, request: Request, body: bytearray) -> None:
         chunks = request.stream()
-        size = 0
         while True:
-            async with asyncio.timeout(CHUNK_TIMEOUT_S):
+            async with asyncio.timeout(self._pause_s):
                 chunk = await anext(chunks, b"")
             if not chunk:
                 return
-            size += len(chunk)
-            if size > self._limit_bytes:
+            if len(body) + len(chunk) > self._limit_bytes:
                 raise self._too_large()
             if len(chunk) > self._free_bytes:
                 raise Problem(503, "too much is being sent at once; repeat", {"Retry-After": "1"})
             self._free_bytes -= len(chunk)
-            held.append(chunk)
+            body += chunk
 
     def _too_large(self) -> Problem:
         limit = f"{self._limit_bytes} bytes, which FORGE_MAX_BODY_BYTES sets"

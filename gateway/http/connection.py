@@ -14,17 +14,20 @@ from gateway.http import problems
 HEAD_LIMIT_BYTES = 64 * 1024
 """Request line and headers together."""
 
-HEAD_TIMEOUT_S = 30.0
-"""From the first byte of a head (or the connection's begin) to its end."""
-
 DISCARD_LIMIT_BYTES = 64 * 1024 * 1024
 """How much of a body that has been answered already is still read, so that its
 sender gets to see the answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Touched by the event loop's callbacks of its one transport only."""
+    """Touched by the event loop's callbacks of its one transport only.
 
+    Attributes:
+        head_timeout_s: from a head's first byte (or the connection's begin) to its
+            end, and from an early answer to the end of the body it refused.
+    """
+
+    head_timeout_s = 30.0
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
@@ -103,7 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _arm(self) -> None:
         self._disarm()
-        self._deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._expire)
+        self._deadline = self.loop.call_later(self.head_timeout_s, self._expire)
 
     def _disarm(self) -> None:
         if self._deadline is not None:

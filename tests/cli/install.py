@@ -35,6 +35,18 @@ def opencode() -> Path:
     return binary
 
 
+def prepare_home(home: Path) -> None:
+    """Make a home in which opencode finds what it would else fetch from the network.
+
+    It installs its plugin library beside its configuration, unless a lock file
+    there says that it has done so.
+    """
+    folder = home / ".config" / "opencode"
+    (folder / "node_modules").mkdir(parents=True)
+    done = {"dependencies": {"@opencode-ai/plugin": "*"}}
+    (folder / "package-lock.json").write_text(json.dumps({"packages": {"": done}}))
+
+
 def _install() -> None:
     npm = shutil.which("npm")
     if npm is None:

@@ -17,6 +17,9 @@ from typing import Any, Self
 
 from tests.peers.noticed import Noticed
 
+_ENDS = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+"""What ends a connection: the other side, or the end of the test."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hook:
@@ -118,7 +121,7 @@ class Receiver:
         self.connections += 1
         number = next(self._numbers)
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            with contextlib.suppress(*_ENDS):
                 while await self._serve_one(reader, writer, number):
                     pass
         finally:

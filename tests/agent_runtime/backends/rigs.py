@@ -12,6 +12,7 @@ from agent_runtime.backends.opencode import OpenCodeBackend
 from agent_runtime.backends.protocol import Backend, BackendContext
 from agent_runtime.process_table import ProcessGroup, members
 from agent_runtime.processes import Processes
+from tests.cli.install import prepare_home
 from tests.peers.stub_model import Call, Reply, Say, Stall, StubModel, opencode_config
 
 
@@ -109,6 +110,9 @@ class CommandRig(Rig):
 class OpenCodeRig(Rig):
     binary: Path
     model: StubModel
+
+    def __post_init__(self) -> None:
+        prepare_home(self.place.users_home)
 
     def make(self) -> Backend:
         return self.make_with()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.gateway.cli.command import CTRL_C, forge, terminal
+from tests.gateway.cli.command import CTRL_C, end, forge, start, terminal
 from tests.gateway.cli.scripted_gateway import COMPLETED, ScriptedGateway, failed, text
 
 
@@ -164,3 +164,19 @@ async def test_wrong_time_is_a_usage_error(peer: ScriptedGateway) -> None:
     assert ended.status == 2
     assert "90s" in ended.err
     assert peer.calls == []
+
+
+async def test_closed_pipe_ends_quietly(peer: ScriptedGateway) -> None:
+    """`forge send ... | head -1` ends without a traceback, as commands in pipes do."""
+    peer.script = [text("line\n") for _ in range(50)]
+    process = await start("send", "agt-1", "hi", env=env_of(peer))
+    assert process.stdout
+    assert process.stderr
+    try:
+        await process.stdout.readline()
+        process.stdout._transport.close()  # type: ignore[attr-defined]  # StreamReader has no close
+        err = await process.stderr.read()
+        assert await process.wait() == 1
+    finally:
+        await end(process)
+    assert err == b""

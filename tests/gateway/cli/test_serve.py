@@ -38,6 +38,14 @@ async def _said(process: Process) -> str:
     return (await process.stderr.read()).decode()
 
 
+async def keys_read(url: str, key: str) -> None:
+    """Wait until the gateway has seen that its keys file changed (it looks once a second)."""
+    env = {"FORGE_URL": url, "FORGE_API_KEY": key, "FORGE_USER": "ada"}
+    async with asyncio.timeout(10):
+        while (await forge("agents", "list", env=env)).status != 0:
+            pass
+
+
 async def test_whole_session(machine: dict[str, str]) -> None:
     """Create, send, list, get and delete work together against a real gateway and agent."""
     async with serving(machine) as (process, url):
@@ -100,6 +108,11 @@ async def test_keys_are_enforced(machine: dict[str, str], tmp_path: Path) -> Non
         assert "set FORGE_API_KEY" in refused.err
         allowed = await forge("agents", "list", env=env | {"FORGE_API_KEY": made.out.strip()})
         assert allowed.status == 0, allowed.err
+        shared = await forge("keys", "new", "all", "--owner", "*", "--file", str(keys), env=machine)
+        await keys_read(url, shared.out.strip())
+        asked = await forge("agents", "create", env=env | {"FORGE_API_KEY": shared.out.strip()})
+        assert asked.status == 1
+        assert "give --user" in asked.err
 
 
 @pytest.mark.parametrize(

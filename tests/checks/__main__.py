@@ -1,0 +1,23 @@
+"""`python -m tests.checks`: exit status 1 with a sentence for each thing that is not true."""
+
+import sys
+
+from tests.checks import documented, generated, settings_page
+
+
+def main(arguments: list[str]) -> int:
+    """Check, or with `--write` make the settings page."""
+    if arguments == ["--write"]:
+        settings_page.write()
+        return 0
+    wrong = [
+        *generated.differences(),
+        *settings_page.differences(),
+        *documented.differences(),
+    ]
+    sys.stderr.writelines(f"{sentence}\n" for sentence in wrong)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

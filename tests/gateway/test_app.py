@@ -1,0 +1,233 @@
+"""The gateway as a whole: started, stopped, and asked to stop by signals. Real processes."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.app import api_keys, running
+from gateway.errors import SettingsError, StartFailed
+from gateway.http.apikeys import new_key
+from gateway.settings import Settings
+from tests.gateway.http.wire import RawAnswer, read_answer
+
+SERVE = """
+import sys
+import uvloop
+from gateway.app import serve
+from gateway.errors import GatewayError
+from gateway.settings import Settings
+
+import os
+try:
+    uvloop.run(serve(Settings.from_env(os.environ), lambda gateway: print(gateway.url, flush=True)))
+except GatewayError as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+@pytest.fixture
+def runtime_dir() -> Iterator[Path]:
+    """Short, as sockets need it."""
+    with tempfile.TemporaryDirectory(prefix="fg-") as folder:
+        yield Path(folder) / "r"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, runtime_dir: Path) -> Settings:
+    return Settings(port=0, state_dir=tmp_path / "state", runtime_dir=runtime_dir)
+
+
+async def test_it_serves_between_start_and_stop(settings: Settings) -> None:
+    """PORT=0 tells its URL, it is ready, and afterwards nothing listens there."""
+    async with running(settings) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as http:
+            assert (await http.get("/readyz")).json() == {"status": "ready"}
+            assert (await http.get("/api/v1/agents")).json() == {"agents": [], "total": 0}
+        port = httpx.URL(gateway.url).port
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_it_can_be_started_again(settings: Settings) -> None:
+    """Nothing is left over in the process or the folders that would hinder the next one."""
+    for _ in range(2):
+        async with running(settings) as gateway:
+            assert gateway.url.startswith("http://127.0.0.1:")
+
+
+async def test_two_gateways_share_a_state_folder(settings: Settings) -> None:
+    """One does not lock the other out."""
+    async with running(settings) as one, running(settings) as two:
+        assert one.url != two.url
+
+
+async def test_a_start_that_fails_leaves_nothing(settings: Settings) -> None:
+    """A taken port is one sentence, and what had been started is stopped again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        busy = Settings(port=port, state_dir=settings.state_dir, runtime_dir=settings.runtime_dir)
+        with pytest.raises(SettingsError, match="is in use"):
+            async with running(busy):
+                pass
+    assert not [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+    async with running(settings):
+        pass
+
+
+async def test_a_hostile_runtime_folder_stops_the_start(settings: Settings) -> None:
+    """A launcher that cannot work is told at start, not at the first message."""
+    settings.runtime_dir.parent.mkdir(exist_ok=True)
+    settings.runtime_dir.write_text("in the way")
+    with pytest.raises(StartFailed):
+        async with running(settings):
+            pass
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_without_keys_only_loopback(host: str) -> None:
+    """An open address without keys is refused, saying what to do; FORGE_AUTH=off allows it."""
+    with pytest.raises(SettingsError) as caught:
+        api_keys(Settings(host=host))
+    for word in ("FORGE_HOST", "FORGE_KEYS_FILE", "forge keys new", "FORGE_AUTH=off"):
+        assert word in str(caught.value)
+    assert api_keys(Settings(host=host, auth="off")) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_needs_no_keys(host: str) -> None:
+    """On one's own machine it simply starts."""
+    assert api_keys(Settings(host=host)) is None
+
+
+def test_a_keys_file_is_always_enforced(tmp_path: Path) -> None:
+    """Neither loopback nor FORGE_AUTH=off switches keys off that have been given."""
+    path = tmp_path / "keys"
+    key, line = new_key("k", ["ada"])
+    path.write_text(line)
+    keys = api_keys(Settings(keys_file=path, auth="off"))
+    assert keys is not None
+    assert keys.find(key) is not None
+
+
+class Served:
+    """A gateway process, its URL, and half a request on the way to it."""
+
+    def __init__(self, process: Process, url: str) -> None:
+        self.process = process
+        self.port = httpx.URL(url).port or 0
+
+    async def half_a_request(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A POST whose body lacks its last byte; returns once the gateway reads it."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        body = b'{"owner_id": ""'
+        writer.write(
+            b"POST /api/v1/agents HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (len(body) + 1)
+        )
+        await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), 5)
+        writer.write(body)
+        return reader, writer
+
+    async def refuses_connections(self) -> None:
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                except ConnectionRefusedError:
+                    return
+                writer.close()
+                await asyncio.sleep(0.02)
+
+
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    return {
+        **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        "PORT": "0",
+        "FORGE_STATE_DIR": str(settings.state_dir),
+        "FORGE_RUNTIME_DIR": str(settings.runtime_dir),
+        **more,
+    }
+
+
+@asynccontextmanager
+async def process(settings: Settings, **more: str) -> AsyncIterator[Process]:
+    started = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVE, stdout=PIPE, stderr=PIPE, env=environment(settings, **more)
+    )
+    try:
+        yield started
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.communicate()
+
+
+@asynccontextmanager
+async def served(settings: Settings, **more: str) -> AsyncIterator[Served]:
+    async with process(settings, **more) as started:
+        assert started.stdout is not None
+        line = await asyncio.wait_for(started.stdout.readline(), 20)
+        yield Served(started, line.decode().strip())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_the_first_signal_finishes_what_is_in_flight(
+    settings: Settings, number: signal.Signals
+) -> None:
+    """No new connection, the request in flight gets its answer, and the process ends with 0."""
+    async with served(settings) as gateway:
+        reader, writer = await gateway.half_a_request()
+        gateway.process.send_signal(number)
+        await gateway.refuses_connections()
+        writer.write(b"}")
+        answer: RawAnswer = await asyncio.wait_for(read_answer(reader), 5)
+        assert answer.status == 400
+        assert answer.headers["connection"] == "close"
+        writer.close()
+        _, errors = await asyncio.wait_for(gateway.process.communicate(), 10)
+        assert gateway.process.returncode == 0
+        events = [json.loads(line)["event"] for line in errors.decode().splitlines()]
+        assert events[0] == "serving"
+        assert events[-2:] == ["request", "stopped"] or events[-1] == "stopped"
+        assert "stopping" in events
+
+
+async def test_the_second_signal_ends_it_at_once(settings: Settings) -> None:
+    """Whatever still goes on: the process is killed by the signal itself."""
+    async with served(settings, SHUTDOWN_TIMEOUT="1h") as gateway:
+        _, writer = await gateway.half_a_request()
+        gateway.process.send_signal(signal.SIGTERM)
+        await gateway.refuses_connections()
+        gateway.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(gateway.process.wait(), 5) == -signal.SIGTERM
+        writer.close()
+
+
+async def test_the_limit_ends_it(settings: Settings) -> None:
+    """A request that never ends holds the process no longer than SHUTDOWN_TIMEOUT."""
+    async with served(settings, SHUTDOWN_TIMEOUT="1s") as gateway:
+        reader, writer = await gateway.half_a_request()
+        gateway.process.send_signal(signal.SIGTERM)
+        assert (await asyncio.wait_for(read_answer(reader), 10)).status == 503
+        assert await asyncio.wait_for(gateway.process.wait(), 10) == 0
+        writer.close()
+
+
+async def test_a_refusal_is_a_sentence(settings: Settings) -> None:
+    """What cannot be started says so without a traceback."""
+    async with process(settings, FORGE_HOST="0.0.0.0") as refused:
+        _, errors = await asyncio.wait_for(refused.communicate(), 20)
+    assert refused.returncode == 1
+    assert re.fullmatch(r"refused: FORGE_HOST: [^\n]+\n", errors.decode())

@@ -1,0 +1,105 @@
+"""The gateway's environment."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gateway.errors import SettingsError
+from gateway.settings import Duration, Settings, ignored
+
+
+def test_defaults_need_nothing() -> None:
+    """An empty environment, and one of empty values, is loopback on 8080 without keys."""
+    settings = Settings.from_env({})
+    assert (settings.host, settings.port, settings.auth) == ("127.0.0.1", 8080, "on")
+    assert settings.keys_file is None
+    assert settings.origins == ()
+    assert settings.shutdown_timeout == Duration(10)
+    assert Settings.from_env({"PORT": "", "CORS_ORIGINS": "", "UNKNOWN": "x"}) == settings
+
+
+def test_every_variable_is_read() -> None:
+    """Each under its own name, in its own form."""
+    settings = Settings.from_env(
+        {
+            "FORGE_HOST": "0.0.0.0",
+            "PORT": "0",
+            "DEBUG": "true",
+            "FORGE_AUTH": "off",
+            "FORGE_KEYS_FILE": "~/keys",
+            "FORGE_STATE_DIR": "/var/lib/forge",
+            "FORGE_RUNTIME_DIR": "/run/forge",
+            "FORGE_BACKEND": "opencode",
+            "CORS_ORIGINS": "https://a.example, http://localhost:3000,,https://a.example",
+            "SHUTDOWN_TIMEOUT": "1m30s",
+            "FORGE_CREATE_TIMEOUT": "500ms",
+            "FORGE_MAX_BODY_BYTES": "2048",
+            "WEBHOOK_TIMEOUT": "1.5h",
+            "WEBHOOK_MAX_RETRIES": "3",
+            "FORGE_LOG_FORMAT": "json",
+        }
+    )
+    assert (settings.host, settings.port, settings.debug) == ("0.0.0.0", 0, True)
+    assert settings.keys_file == Path("~/keys").expanduser()
+    assert settings.origins == ("https://a.example", "http://localhost:3000")
+    assert (settings.shutdown_timeout, settings.create_timeout) == (Duration(90), Duration(0.5))
+    assert (settings.webhook_timeout, settings.webhook_max_retries) == (Duration(5400), 3)
+    assert settings.max_body_bytes == 2048
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "http", "Expected `int`"),
+        ("PORT", "70000", "<= 65535"),
+        ("PORT", "-1", ">= 0"),
+        ("DEBUG", "maybe", "Expected `bool`"),
+        ("SHUTDOWN_TIMEOUT", "10", "a duration such as 500ms"),
+        ("SHUTDOWN_TIMEOUT", "-1s", "a duration such as 500ms"),
+        ("SHUTDOWN_TIMEOUT", "1s2", "a duration such as 500ms"),
+        ("FORGE_AUTH", "no", "one of off, on"),
+        ("FORGE_LAUNCHER", "docker", "one of local"),
+        ("FORGE_MAX_BODY_BYTES", "1", ">= 1024"),
+        ("WEBHOOK_MAX_RETRIES", "0", ">= 1"),
+        ("CORS_ORIGINS", "*", "'*' is no origin"),
+        ("CORS_ORIGINS", "https://a.example/", "no origin"),
+        ("CORS_ORIGINS", "a.example", "no origin"),
+        ("FORGE_LOG_FORMAT", "xml", "one of auto, json, text"),
+    ],
+)
+def test_what_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
+    """The variable comes first, then what would be right."""
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({name: value})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert said in str(caught.value)
+
+
+def test_every_variable_is_described() -> None:
+    """The documentation is made from these descriptions."""
+    info = msgspec.inspect.type_info(Settings)
+    assert isinstance(info, msgspec.inspect.StructType)
+    for field in info.fields:
+        assert isinstance(field.type, msgspec.inspect.Metadata), field.name
+        assert (field.type.extra_json_schema or {}).get("description"), field.name
+
+
+def test_secrets_are_in_no_repr() -> None:
+    """Settings can be logged."""
+    assert "hush" not in repr(Settings.from_env({"VERCEL_BYPASS_TOKEN": "hush"}))
+
+
+def test_ignored_variables_are_told() -> None:
+    """Variables of Forge that mean nothing here are accepted, and named."""
+    env = {"DATABASE_URL": "postgres://hush", "READ_TIMEOUT": ""}
+    assert ignored(env) == ["DATABASE_URL"]
+    Settings.from_env(env)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("500ms", 0.5), ("1h1m1s", 3661), ("1.5h", 5400), ("100us", 0.0001)]
+)
+def test_durations_are_gos(text: str, seconds: float) -> None:
+    """Go's forms mean the same here."""
+    assert Duration.parse(text) == pytest.approx(seconds)
