@@ -45,7 +45,7 @@ def _options(name: str) -> dict[str, str]:
 
 
 def _run() -> int:
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # read at import; CLIs are exec'ed, never forked on
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # read at import; CLIs are forked to exec only
     import uvloop
 
     from agent_runtime.server.runtime import private_files, serve

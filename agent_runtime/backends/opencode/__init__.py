@@ -6,6 +6,8 @@
     answers      what is answered when the CLI asks                (no I/O)
     meaning      kind and data of an event                         (no I/O)
     events, sse  reading the CLI's own JSON out of the stream      (no I/O)
+    shapes       what is read of it                               (no I/O)
+    recent       a bounded memory
     client       the calls; foreign exceptions end here
     server       the process, its port, its output
     config       its environment, configuration and credentials

@@ -41,22 +41,20 @@ async def prompting(
 
 
 async def test_text_is_streamed_in_order(rig: Rig, sink: RecordingSink) -> None:
-    """What the CLI says arrives whole and in order, as events, and the turn is completed."""
+    """What the CLI says arrives whole and in order, and the turn is completed.
+
+    Every event is one UTF-8 JSON object that has the event's type; streamed text
+    has its own kind, with `text` and `part_id`.
+    """
     texts = [f"line {number}: grüße" for number in range(50)]
     async with started(rig.make()) as backend:
         end = await backend.prompt(rig.say(*texts), sink)
     assert end.outcome is Outcome.COMPLETED
     assert sink.said == "".join(f"{text}\n" for text in texts)
-
-
-async def test_every_event_is_one_json_object_with_its_type(rig: Rig, sink: RecordingSink) -> None:
-    """Event JSON is one UTF-8 JSON object that has the event's type; data is one too, or none."""
-    async with started(rig.make()) as backend:
-        await backend.prompt(rig.say("hello"), sink)
-    assert sink.events
     for event in sink.events:
         assert msgspec.json.decode(event.event_json)["type"] == event.event_type
         assert not event.data_json or isinstance(msgspec.json.decode(event.data_json), dict)
+    assert all(data.keys() == {"text", "part_id"} for data in sink.data(Kind.TEXT_DELTA))
 
 
 async def test_interrupt_ends_a_prompt_and_the_next_works(rig: Rig, sink: RecordingSink) -> None:
@@ -149,9 +147,14 @@ async def test_a_full_journal_holds_the_cli_up(rig: Rig, sink: RecordingSink) ->
 
 
 async def test_stop_ends_every_process(rig: Rig, sink: RecordingSink) -> None:
-    """After `stop` nothing of the CLI lives, whatever session it moved to; the prompt has ended."""
+    """After `stop` nothing of the CLI lives, whatever session it moved to; the prompt has ended.
+
+    `running` is False before start and after stop, True between.
+    """
     backend = rig.make()
+    seen = [backend.running]
     await backend.start()
+    seen.append(backend.running)
     async with prompting(backend, rig.stall("thinking"), sink) as prompt:
         await sink.until_said("thinking")
         assert rig.place.alive()
@@ -159,7 +162,7 @@ async def test_stop_ends_every_process(rig: Rig, sink: RecordingSink) -> None:
         assert not rig.place.alive()
         end = await asyncio.wait_for(prompt, SOON_S)
     assert end.outcome is Outcome.INTERRUPTED
-    assert not backend.running
+    assert [*seen, backend.running] == [False, True, False]
     assert rig.place.groups == frozenset()
     await backend.stop()
 
@@ -178,28 +181,9 @@ async def test_a_cancelled_prompt_leaves_a_usable_backend(rig: Rig, sink: Record
     assert after.said == "fresh\n"
 
 
-async def test_running_tells_whether_start_is_needed(rig: Rig) -> None:
-    """`running` is False before start and after stop, True between."""
-    backend = rig.make()
-    seen = [backend.running]
-    async with started(backend):
-        seen.append(backend.running)
-    seen.append(backend.running)
-    assert seen == [False, True, False]
-
-
 async def test_unknown_permission_modes_are_refused(rig: Rig) -> None:
     """A mode nobody knows must not be taken for one that allows."""
     backend = rig.make()
     await backend.set_permission_mode("bypassPermissions")
     with pytest.raises(Invalid, match="acceptEdits"):
         await backend.set_permission_mode("yolo")
-
-
-async def test_kinds_are_told_for_text(rig: Rig, sink: RecordingSink) -> None:
-    """Streamed text has its own kind, with `text` and `part_id`."""
-    async with started(rig.make()) as backend:
-        await backend.prompt(rig.say("hello"), sink)
-    assert sink.data(Kind.TEXT_DELTA)
-    for data in sink.data(Kind.TEXT_DELTA):
-        assert data.keys() == {"text", "part_id"}

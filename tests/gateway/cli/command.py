@@ -73,10 +73,13 @@ class Terminal:
 
     async def until(self, expected: str) -> None:
         """Wait until that has been shown."""
-        async with asyncio.timeout(LIMIT_S):
-            while expected not in self.shown:
-                self._more.clear()
-                await self._more.wait()
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while expected not in self.shown:
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError as error:
+            raise AssertionError(f"{expected!r} was not shown in:\n{self.shown}") from error
 
     def press(self, key: bytes) -> None:
         os.write(self._master, key)
