@@ -37,6 +37,7 @@ async def place(tmp_path: Path, model: StubModel, binary: Path) -> AsyncIterator
         "FORGE_OPENCODE_BIN": str(binary),
         "OPENCODE_CONFIG_CONTENT": opencode_config(model.url),
     }
+    install.prepare_home(tmp_path)
     async with house(tmp_path, **settings) as made:
         yield made
 
