@@ -1,0 +1,94 @@
+"""A webhook receiver in Python: verifies, shows what is new, answers.
+
+    pip install standardwebhooks
+    WEBHOOK_SECRET=whsec_... PORT=8090 python receiver.py
+
+Everything but the verification is the standard library. A real one keeps the
+webhook ids it has handled in its database, in the same transaction as what it
+does about them; here they are kept in memory, the newest of them.
+"""
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from standardwebhooks import Webhook, WebhookVerificationError
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_IDS = 10_000
+TIMEOUT_S = 60.0
+
+
+class Seen:
+    """The newest webhook ids. Requests are served by a thread each, so it has a lock."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def is_new(self, webhook_id: str) -> bool:
+        with self._lock:
+            if webhook_id in self._ids:
+                return False
+            self._ids[webhook_id] = None
+            if len(self._ids) > MAX_IDS:
+                self._ids.popitem(last=False)
+            return True
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Every request of one connection, one after the other."""
+
+    protocol_version = "HTTP/1.1"  # the gateway keeps connections open
+    timeout = TIMEOUT_S
+    verifier: Webhook
+    seen: Seen
+
+    def do_POST(self) -> None:
+        length = self.headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+            self.answer(413)
+            return
+        body = self.rfile.read(int(length))
+        try:
+            event = self.verifier.verify(body, dict(self.headers.items()))
+        except (WebhookVerificationError, ValueError):  # ValueError: headers it cannot read
+            self.answer(401)
+            return
+        if self.seen.is_new(self.headers["webhook-id"]):
+            show(event)
+        self.answer(204)
+
+    def answer(self, status: int) -> None:
+        self.send_response(status)
+        if status != 204:
+            self.send_header("content-length", "0")
+        if status == 413:  # its body is still on the way
+            self.send_header("connection", "close")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: what matters is shown once it is verified."""
+
+
+def show(event: dict[str, Any]) -> None:
+    """One line an event."""
+    what = event.get("outcome") if event.get("is_final") else event.get("kind")
+    said = (event.get("error") or event.get("data") or {}).get("text", "")
+    print(f"{event['request_id']} {event['seq']} {what} {json.dumps(said)}", flush=True)  # noqa: T201 - what it is for
+
+
+def main() -> None:
+    Handler.verifier = Webhook(os.environ["WEBHOOK_SECRET"])
+    Handler.seen = Seen()
+    address = ("127.0.0.1", int(os.environ.get("PORT", "8090")))
+    with ThreadingHTTPServer(address, Handler) as server:
+        print(f"listening on http://127.0.0.1:{server.server_port}/", flush=True)  # noqa: T201 - ditto
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
