@@ -51,6 +51,7 @@ class Seen {
 
 /** The bytes as they came, null when there are too many. */
 async function bodyOf(request) {
+  if (Number(request.headers["content-length"]) > MAX_BODY_BYTES) return null;
   const chunks = [];
   let size = 0;
   for await (const chunk of request) {
@@ -64,7 +65,7 @@ async function bodyOf(request) {
 /** One line an event. */
 function show(event) {
   const what = event.is_final ? event.outcome : event.kind;
-  const said = (event.error ?? event.data ?? {}).text ?? "";
+  const said = event.error?.message ?? event.data?.text ?? "";
   console.log(`${event.request_id} ${event.seq} ${what} ${JSON.stringify(said)}`);
 }
 

@@ -77,8 +77,9 @@ class Handler(BaseHTTPRequestHandler):
 def show(event: dict[str, Any]) -> None:
     """One line an event."""
     what = event.get("outcome") if event.get("is_final") else event.get("kind")
-    said = (event.get("error") or event.get("data") or {}).get("text", "")
-    print(f"{event['request_id']} {event['seq']} {what} {json.dumps(said)}", flush=True)  # noqa: T201 - what it is for
+    said = event["error"]["message"] if "error" in event else event.get("data", {}).get("text", "")
+    line = f"{event['request_id']} {event['seq']} {what} {json.dumps(said, ensure_ascii=False)}"
+    print(line, flush=True)  # noqa: T201 - what it is for
 
 
 def main() -> None:

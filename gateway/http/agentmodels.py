@@ -39,9 +39,9 @@ Labels = Annotated[
 
 
 class CreateAgent(Body, frozen=True, kw_only=True):
-    """An agent to be made. Only `owner_id` is needed."""
+    """An agent to be made. `owner_id` may be left out with an API key of one owner."""
 
-    owner_id: Owner
+    owner_id: Owner | UnsetType = UNSET
     backend: BackendName | UnsetType = UNSET
     model: ModelName | UnsetType = UNSET
     permission_mode: PermissionMode | UnsetType = UNSET

@@ -121,17 +121,17 @@ class AgentsResource:
         ]
 
     async def _create(self, call: Call[CreateQuery, CreateAgent]) -> Response:
-        call.caller.check(plain(call.body.owner_id), "owner_id")
-        spec = self._spec(call.body)
+        owner = call.caller.owner(plain(call.body.owner_id), "owner_id")
+        spec = self._spec(call.body, owner)
         call.trace.agent = spec.agent_id
         wait_s = 0.0 if call.query.wait == "false" else self._create_timeout_s
         agent = await self._launcher.create(spec, wait_s=wait_s)
         return json_response(answer_of(agent), 201, {"Location": f"{PATH}/{agent.agent_id}"})
 
-    def _spec(self, body: CreateAgent) -> AgentSpec:
+    def _spec(self, body: CreateAgent, owner: str) -> AgentSpec:
         return AgentSpec(
             agent_id=f"agt-{secrets.token_hex(8)}",
-            user_id=plain(body.owner_id),
+            user_id=owner,
             backend=plain(body.backend, self._default_backend),
             model=plain(body.model),
             permission_mode=plain(body.permission_mode, DEFAULT_PERMISSION_MODE),

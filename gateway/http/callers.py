@@ -22,25 +22,18 @@ class Caller:
     name: str = ""
     owners: frozenset[str] | None
 
-    def owner(self, user_id: str) -> str:
-        """The owner a request is about, "" where it names none.
+    def owner(self, named: str, field: str = "user_id") -> str:
+        """The owner a request is about; the key's only one where `named` is "".
 
         Raises:
             Problem: 400 when it has to be given, 403 when it is not the caller's.
         """
-        if not user_id:
-            return self._only_owner()
-        self.check(user_id, "user_id")
-        return user_id
-
-    def check(self, owner: str, field: str) -> None:
-        """Raises Problem 403 when the caller may not act for that owner."""
-        if self.owners is not None and owner not in self.owners:
-            raise Problem(403, f"{field}: this API key may not act for that owner")
-
-    def _only_owner(self) -> str:
+        if named:
+            if self.owners is not None and named not in self.owners:
+                raise Problem(403, f"{field}: this API key may not act for that owner")
+            return named
         if self.owners is None or len(self.owners) != 1:
-            raise Problem(400, "user_id is missing; name the owner of the agent in the query")
+            raise Problem(400, f"{field} is missing; name the owner of the agent")
         return next(iter(self.owners))
 
 

@@ -135,7 +135,7 @@ class Runtimes:
         mishap = self.backoff.failed(agent_id, str(error))
         _LOG.warning(
             "start_failed",
-            extra={"agent_id": agent_id, "count": mishap.count, "reason": str(error)},
+            extra={"agent": agent_id, "count": mishap.count, "reason": str(error)},
             exc_info=None if isinstance(error, GatewayError) else error,
         )
 
@@ -181,7 +181,7 @@ class Runtimes:
         )
         self._processes[folder.agent_id] = process
         process.ended.add_done_callback(partial(self._process_ended, folder, process))
-        _LOG.info("runtime_started", extra={"agent_id": folder.agent_id, "pid": process.pid})
+        _LOG.info("runtime_started", extra={"agent": folder.agent_id, "pid": process.pid})
         return process
 
     def _process_ended(
@@ -192,7 +192,7 @@ class Runtimes:
         del self._processes[folder.agent_id]
         lived_s = asyncio.get_running_loop().time() - process.started_at
         extra = {
-            "agent_id": folder.agent_id,
+            "agent": folder.agent_id,
             "status": ended.result(),
             "lived_s": round(lived_s, 1),
         }

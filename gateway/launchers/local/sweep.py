@@ -109,7 +109,7 @@ class Sweep:
     async def _discard(self, folder: AgentFolder) -> bool:
         if await asyncio.to_thread(folder.discard) is None:
             return False
-        _LOG.info("agent_removed", extra={"agent_id": folder.agent_id})
+        _LOG.info("agent_removed", extra={"agent": folder.agent_id})
         return True
 
     def _empty_trash(self) -> None:
