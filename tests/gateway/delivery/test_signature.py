@@ -13,7 +13,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.delivery.signature import Signer
 
-NOW = int(datetime.now(UTC).timestamp())
+
+def now() -> int:
+    return int(datetime.now(UTC).timestamp())
+
+
 secrets = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64).filter(
     lambda text: not text.startswith("whsec_")
 )
@@ -37,14 +41,14 @@ def test_older_signature_is_what_older_receivers_compute(
 def test_standard_verifier_accepts_whsec_secrets(key: bytes, body: bytes) -> None:
     """What stands in a dashboard as `whsec_...` verifies with the standard library."""
     secret = "whsec_" + base64.b64encode(key).decode()
-    headers = Signer.of(secret).headers("agent_7", body, at_s=NOW)
+    headers = Signer.of(secret).headers("agent_7", body, at_s=now())
     assert Webhook(secret).verify(body, headers) == json.loads(body)
 
 
 @given(secret=secrets, body=bodies)
 def test_standard_verifier_accepts_plain_secrets(secret: str, body: bytes) -> None:
     """Any other secret is used as its bytes."""
-    headers = Signer.of(secret).headers("agent_7", body, at_s=NOW)
+    headers = Signer.of(secret).headers("agent_7", body, at_s=now())
     Webhook(base64.b64encode(secret.encode()).decode()).verify(body, headers)
 
 
@@ -68,7 +72,7 @@ def test_fault_21_an_edited_body_or_an_old_timestamp_is_rejected() -> None:
     secret = "whsec_" + base64.b64encode(b"k" * 24).decode()
     signer, verifier = Signer.of(secret), Webhook(secret)
     body = b'{"a":1}'
-    fresh = signer.headers("a_1", body, at_s=NOW)
+    fresh = signer.headers("a_1", body, at_s=now())
     with pytest.raises(WebhookVerificationError):
         verifier.verify(b'{"a":2}', fresh)
     late = int((datetime.now(UTC) - timedelta(minutes=5, seconds=5)).timestamp())
