@@ -59,15 +59,19 @@ def connect(folder: Path) -> sqlite3.Connection:
         JournalBroken: it is no journal, damaged, or made by a newer version.
     """
     path = folder / FILE_NAME
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
     try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 1000")
         connection.execute("PRAGMA journal_size_limit = 16777216")
         _migrate(connection)
     except sqlite3.Error as error:
+        connection.close()
         raise JournalBroken(f"the journal {path} cannot be used: {error}") from error
+    except JournalBroken:
+        connection.close()
+        raise
     return connection
 
 

@@ -24,6 +24,7 @@ class Life:
         self._idle_exit_s = idle_exit_s
         self._over = asyncio.Event()
         self._retired = asyncio.Event()
+        self.retiring = False
         self.graceful = True
 
     def end(self, *, graceful: bool) -> None:
@@ -40,6 +41,7 @@ class Life:
 
     async def retire(self, *, graceful: bool) -> None:
         """End every turn; from then on the runtime stays only to deliver."""
+        self.retiring = True
         await self._runner.retire(graceful=graceful)
         self._retired.set()
 

@@ -25,6 +25,7 @@ from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_service import RelayService
 from agent_runtime.server.relay_slot import RelaySlot
 from agent_runtime.server.status import Status
+from agent_runtime.server.surroundings import Surroundings
 from agent_runtime.server.tokens import TokenInterceptor
 from agent_runtime.server.usage import Usage
 from agent_runtime.settings import Settings
@@ -38,7 +39,6 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 """Of one gRPC message: a body of the gateway's limit, or one event of 4 MiB, with room."""
 
 CLEAN = "clean"
-DELETED = "deleted"
 
 _GROUPS_FACT = "process_groups"
 _STOP_S = 1.0
@@ -87,6 +87,12 @@ class _Runtime:
         self._nudger = Nudger(
             agent_id=settings.agent_id, where=settings.nudge, journal=journal, slot=self._slot
         )
+        self._surroundings = Surroundings(
+            folder=settings.state_dir,
+            socket=_socket_of(settings.address),
+            life=self._life,
+            runner=self._runner,
+        )
         self._server = self._build_server()
 
     async def live(self) -> None:
@@ -102,9 +108,10 @@ class _Runtime:
                 tasks.create_task(self._life.trim(), name="trim"),
             ]
             self._own_signals()
-            if (self._settings.state_dir / DELETED).exists():
+            if self._surroundings.deleted:
                 await self._life.retire(graceful=False)
             await self._server.start()
+            beside.append(tasks.create_task(self._surroundings.watch(), name="surroundings"))
             log.info("agent_ready", extra={"address": self._settings.address})
             await self._life.wait()
             await self._runner.drain(graceful=self._life.graceful)
@@ -129,7 +136,9 @@ class _Runtime:
             ],
         )
         self._add_services(server)
-        server.add_insecure_port(_bindable(self._settings.address))
+        if socket := _socket_of(self._settings.address):
+            socket.unlink(missing_ok=True)  # a dead runtime left it
+        server.add_insecure_port(self._settings.address)
         return server
 
     def _add_services(self, server: grpc.aio.Server) -> None:
@@ -201,11 +210,9 @@ async def _end_leftovers(journal: Journal) -> None:
     await journal.put_fact(_GROUPS_FACT, "[]")
 
 
-def _bindable(address: str) -> str:
-    """A socket file that a dead runtime left is in the way."""
-    if address.startswith("unix:"):
-        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
-    return address
+def _socket_of(address: str) -> Path | None:
+    """The socket's file, None for a TCP address."""
+    return Path(address.removeprefix("unix:")) if address.startswith("unix:") else None
 
 
 def private_files() -> None:

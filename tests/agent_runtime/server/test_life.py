@@ -144,6 +144,27 @@ async def test_a_deleted_agent_only_delivers(tmp_path: Path) -> None:
         assert not (tmp_path / "workspace" / "ran").exists()
 
 
+async def test_a_deletion_that_nobody_told_is_carried_out(tmp_path: Path) -> None:
+    """The gateway died between its mark and its call: the runtime sees the mark by itself."""
+    async with ended(Runtime(tmp_path)) as runtime:
+        process = await runtime.start()
+        async with relay_stub(runtime) as stub:
+            await submit(stub, message("r1", "sleep 300"))
+            (tmp_path / "state" / "deleted").touch()
+            (final,) = await replay(stub, "r1")
+        assert final.outcome == agent_pb2.OUTCOME_INTERRUPTED
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+async def test_a_runtime_that_lost_its_socket_ends(tmp_path: Path) -> None:
+    """Nobody can reach it; the next one, started by whoever looks after it, makes a new one."""
+    async with ended(Runtime(tmp_path)) as runtime:
+        process = await runtime.start()
+        (tmp_path / "s").unlink()
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+        await runtime.start()
+
+
 class Nudges(relay_pb2_grpc.NudgeServiceServicer):
     """Remembers who nudged."""
 
