@@ -63,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="What the CLI may do without being asked"),
     ] = msgspec.field(name="PERMISSION_MODE", default="acceptEdits")
     turn_limit_s: Annotated[
-        Seconds, Meta(description="Longest running time of a turn, in seconds")
+        Annotated[float, Meta(gt=0)], Meta(description="Longest running time of a turn, in seconds")
     ] = msgspec.field(name="FORGE_TURN_LIMIT_S", default=1800.0)
     grace_s: Annotated[
         Seconds, Meta(description="How long a graceful end waits for the running turn, in seconds")

@@ -4,7 +4,11 @@ import sqlite3
 from dataclasses import dataclass
 
 from agent_runtime.errors import Trimmed
+from agent_runtime.journal.retention import TRIMMED_FACT
 from proto.agent.v1.agent_pb2 import AgentResponse
+
+MAX_SEQ = 2**63 - 1
+"""SQLite's largest integer."""
 
 MAX_EVENTS = 64
 MAX_BYTES = 1024 * 1024
@@ -32,11 +36,17 @@ class Cursor:
     ) -> None:
         self._reader = reader
         self._turn = turn
-        self.seq = after_seq
+        self.seq = min(after_seq, MAX_SEQ)
         self._whole = whole
 
-    def take(self, *, events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> list[Row]:
-        """At most so many rows and bytes, but one row at least when there is one.
+    def stay_whole(self) -> None:
+        """From here on a gap is an error, also in mid-stream."""
+        self._whole = True
+
+    def take(
+        self, *, events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES, one_at_least: bool = True
+    ) -> list[Row]:
+        """At most so many rows and bytes; `one_at_least`: however large it is.
 
         Raises:
             Trimmed: the cursor is `whole`, and rows after its place are not kept any more.
@@ -46,7 +56,7 @@ class Cursor:
         taken: list[Row] = []
         room = max_bytes
         for turn, seq, body in self._rows(events):
-            if taken and len(body) > room:
+            if len(body) > room and (taken or not one_at_least):
                 break
             response = AgentResponse.FromString(body)
             response.seq = seq
@@ -69,7 +79,9 @@ class Cursor:
 
     def _refuse_gap(self) -> None:
         if self._turn is None:
-            row = self._reader.execute("SELECT max(trimmed_seq) FROM turns").fetchone()
+            row = self._reader.execute(
+                "SELECT CAST(value AS INTEGER) FROM facts WHERE name = ?", (TRIMMED_FACT,)
+            ).fetchone()
         else:
             row = self._reader.execute(
                 "SELECT trimmed_seq FROM turns WHERE turn = ?", (self._turn,)

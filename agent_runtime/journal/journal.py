@@ -11,6 +11,7 @@ from agent_runtime.journal import retention, schema, statements
 from agent_runtime.journal.cursor import Cursor
 from agent_runtime.journal.rows import Acceptance, Command, Mark, Turn
 from agent_runtime.journal.writer import Operation, Writer
+from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class Journal:
         self._unwritten_bytes = 0
         self._room = asyncio.Event()
         self._tails: dict[int, list[bytes]] = {}
+        self._trimming: asyncio.Future[int] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -76,12 +78,16 @@ class Journal:
 
     async def accept(self, command: Command) -> Acceptance:
         """Raises Exhausted, Invalid."""
+        if self._unwritten_bytes > MAX_UNWRITTEN_BYTES:
+            raise Exhausted("this agent's journal cannot be written fast enough; repeat later")
         if command.kind.queued and self._full:
             await self.trim()
             if self._full:
                 raise Exhausted("this agent's journal is full of undelivered events; repeat later")
+        size = command.request.ByteSize()
+        self._unwritten_bytes += size
         accepted = self._writer.submit(lambda c: statements.accept(c, command))
-        accepted.add_done_callback(self._accepted)
+        accepted.add_done_callback(lambda future: self._accepted(size, future))
         return await accepted
 
     async def start_turn(self, turn: int) -> None:
@@ -126,14 +132,20 @@ class Journal:
         if self._full:  # a little more than needed, so that not every event trims again
             excess = self._excess_bytes + self._max_bytes // 20
         trim = partial(retention.trim, now_ms=statements.now_ms(), excess_bytes=excess)
-        freed = await self._writer.submit(trim)
-        self._stored_bytes -= freed
+        if self._trimming is None or self._trimming.done():
+            self._trimming = self._writer.submit(trim)
+            self._trimming.add_done_callback(self._trimmed)
+        await asyncio.shield(self._trimming)
 
     # Reading: what is committed.
 
     def turn(self, request_id: str) -> Turn:
         """Raises UnknownTurn."""
         return statements.require(statements.find(self._reader, request_id), request_id)
+
+    def request_of(self, turn: int) -> AgentRequest:
+        """The command of a turn that is not settled yet."""
+        return statements.request_of(self._reader, turn)
 
     def turns(self) -> list[Turn]:
         """All that are known, in order of arrival."""
@@ -226,9 +238,15 @@ class Journal:
             self._stored_bytes += size
         self._note(turn)
 
-    def _accepted(self, future: "asyncio.Future[Acceptance]") -> None:
+    def _accepted(self, size: int, future: "asyncio.Future[Acceptance]") -> None:
+        self._unwritten_bytes -= size
         if not future.cancelled() and future.exception() is None:
             self._note(future.result().turn.turn)
+
+    def _trimmed(self, future: "asyncio.Future[int]") -> None:
+        """Here and not after the wait: its caller may have gone by then."""
+        if not future.cancelled() and future.exception() is None:
+            self._stored_bytes -= future.result()
 
     def _note(self, turn: int) -> None:
         self._room.set()

@@ -54,10 +54,10 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One row of `turns`, as it was when it was read."""
+    """One row of `turns`, as it was when it was read; without its command, which may be large."""
 
     COLUMNS = (
-        "turn, request_id, kind, digest, command, ticket, state, outcome, created_ms, "
+        "turn, request_id, kind, digest, ticket, state, outcome, created_ms, "
         "first_seq, last_seq, final_seq, acked_seq, trimmed_seq, generation, abandoned, settled"
     )
 
@@ -65,7 +65,6 @@ class Turn:
     request_id: str
     kind: CommandKind
     digest: bytes
-    command: bytes
     ticket: bytes | None = field(repr=False)
     state: "relay_pb2.TurnState.ValueType"
     outcome: "agent_pb2.Outcome.ValueType"
@@ -88,10 +87,6 @@ class Turn:
     @property
     def ended(self) -> bool:
         return self.state == relay_pb2.TURN_STATE_ENDED
-
-    @property
-    def request(self) -> agent_pb2.AgentRequest:
-        return agent_pb2.AgentRequest.FromString(self.command)
 
     @property
     def delivery(self) -> "relay_pb2.DeliveryState.ValueType":

@@ -5,14 +5,19 @@ import time
 from collections.abc import Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
+from agent_runtime.journal.cursor import MAX_SEQ
 from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Mark, Turn
+from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
 MAX_UNSETTLED = 1000
 """Turns that may be queued, running or undelivered at the same time."""
 
+MAX_COMMAND_BYTES = 64 * 1024 * 1024
+"""All commands of unsettled turns together; a settled turn needs only its digest."""
+
 _SETTLE = """
-UPDATE turns SET settled = 1 WHERE turn = ? AND final_seq > 0
+UPDATE turns SET settled = 1, command = X'' WHERE turn = ? AND final_seq > 0
 AND (ticket IS NULL OR abandoned IS NOT NULL OR acked_seq >= final_seq)
 """
 
@@ -41,7 +46,7 @@ def accept(connection: sqlite3.Connection, command: Command) -> Acceptance:
         same = known.digest == command.digest
         repeat = relay_pb2.SubmitResponse.RESULT_DUPLICATE
         return Acceptance(repeat if same else relay_pb2.SubmitResponse.RESULT_CONFLICT, known)
-    _refuse_when_full(connection, command.kind)
+    _refuse_when_full(connection, command)
     if command.kind is CommandKind.INTERRUPT:
         _name_target(connection, command)
     connection.execute(
@@ -62,11 +67,17 @@ def accept(connection: sqlite3.Connection, command: Command) -> Acceptance:
     return Acceptance(relay_pb2.SubmitResponse.RESULT_ACCEPTED, turn)
 
 
-def _refuse_when_full(connection: sqlite3.Connection, kind: CommandKind) -> None:
-    (unsettled,) = connection.execute("SELECT count(*) FROM turns WHERE settled = 0").fetchone()
-    reserve = 0 if kind.queued else MAX_UNSETTLED // 10  # an interrupt must get through
+def _refuse_when_full(connection: sqlite3.Connection, command: Command) -> None:
+    unsettled, stored = connection.execute(
+        "SELECT count(*), coalesce(sum(length(command)), 0) FROM turns WHERE settled = 0"
+    ).fetchone()
+    reserve = 0 if command.kind.queued else MAX_UNSETTLED // 10  # an interrupt must get through
     if unsettled >= MAX_UNSETTLED + reserve:
         raise Exhausted(f"{unsettled} turns of this agent are not settled yet; repeat later")
+    if command.kind.queued and stored + command.request.ByteSize() > MAX_COMMAND_BYTES:
+        raise Exhausted(
+            "the messages that wait for this agent are too large together; repeat later"
+        )
 
 
 def _name_target(connection: sqlite3.Connection, command: Command) -> None:
@@ -83,6 +94,12 @@ def _name_target(connection: sqlite3.Connection, command: Command) -> None:
     ).fetchone()
     if row:
         command.request.interrupt.target = row[0]
+
+
+def request_of(connection: sqlite3.Connection, turn: int) -> AgentRequest:
+    """The command of a turn that is not settled yet."""
+    row = connection.execute("SELECT command FROM turns WHERE turn = ?", (turn,)).fetchone()
+    return AgentRequest.FromString(row[0])
 
 
 def start(connection: sqlite3.Connection, turn: int) -> None:
@@ -129,13 +146,14 @@ def mark(connection: sqlite3.Connection, settled: Mark) -> None:
     row = connection.execute(
         "UPDATE turns SET acked_seq = min(max(acked_seq, ?), last_seq)"
         " WHERE request_id = ? AND generation = ? RETURNING turn",
-        (settled.seq, settled.request_id, settled.generation),
+        (min(settled.seq, MAX_SEQ), settled.request_id, settled.generation),
     ).fetchone()
     if row is None:
         return
     if settled.status:
         connection.execute(
-            "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?)", (row[0], settled.seq, settled.status)
+            "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?)",
+            (row[0], min(settled.seq, MAX_SEQ), settled.status),
         )
     connection.execute(_SETTLE, row)
 

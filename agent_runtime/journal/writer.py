@@ -1,6 +1,7 @@
 """The one writer: gathers what is asked for while a commit is under way into the next one."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -30,21 +31,22 @@ class _Pending:
     operation: Operation[Any]
     future: asyncio.Future[Any]
     result: Any = None
-    refusal: RuntimeFault | None = None
+    refusal: Exception | None = None
     on_take: Callable[[], object] | None = None
 
 
 @dataclass(slots=True)
 class _Batch:
     entries: list[_Pending]
-    error: sqlite3.Error | None = field(default=None)
+    error: sqlite3.OperationalError | None = field(default=None)
 
 
 class Writer:
     """Owns the writing connection. Used from the event loop; one thread runs the statements.
 
     A commit that fails (disk full, I/O error) publishes nothing and is tried
-    again with the same operations until it succeeds or the writer is closed.
+    again with the same operations until it succeeds or the writer is closed. An
+    operation that fails by itself is refused, and holds no other up.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -108,9 +110,9 @@ class Writer:
             for entry in batch.entries:
                 self._run(entry)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             batch.error = error
-            if self._connection.in_transaction:
+            with contextlib.suppress(sqlite3.OperationalError):  # it may have rolled back itself
                 self._connection.execute("ROLLBACK")
 
     def _run(self, entry: _Pending) -> None:
@@ -119,9 +121,17 @@ class Writer:
         try:
             entry.result = entry.operation(self._connection)
         except RuntimeFault as refusal:
-            entry.refusal = refusal
-            self._connection.execute("ROLLBACK TO operation")
+            self._refuse(entry, refusal)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as error:
+            log.exception("journal_operation_failed")
+            self._refuse(entry, JournalBroken(f"cannot be written: {type(error).__name__}"))
         self._connection.execute("RELEASE operation")
+
+    def _refuse(self, entry: _Pending, refusal: Exception) -> None:
+        entry.refusal = refusal
+        self._connection.execute("ROLLBACK TO operation")
 
     def _publish(self, batch: _Batch) -> None:
         for entry in batch.entries:

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from agent_runtime.errors import Closing, Exhausted, Invalid, RuntimeFault
+from agent_runtime.errors import Closing, Exhausted, Invalid, RuntimeFault, Trimmed
 from agent_runtime.journal.cursor import Cursor
 from agent_runtime.journal.journal import Journal
 from agent_runtime.turns.command import UnknownCommand, check
@@ -27,6 +27,7 @@ _CODES: dict[type[RuntimeFault], str] = {
     _Conflict: "CONFLICT",
     Exhausted: "EXHAUSTED",
     Closing: "CLOSING",
+    Trimmed: "GONE",
 }
 
 
@@ -84,6 +85,8 @@ class Conversation:
             accepted = await self._runner.submit(check(request))
             if accepted.result == relay_pb2.SubmitResponse.RESULT_CONFLICT:
                 raise _Conflict(f"request_id {request.request_id} was used for other content")
+            if accepted.turn.ended and accepted.turn.trimmed_seq >= accepted.turn.final_seq:
+                raise Trimmed("this turn has ended; its events are not kept any more")
         except RuntimeFault as fault:
             self._refusals.append(_refusal(request.request_id, fault))
             self._watch.note(0)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from agent_runtime.journal.journal import Journal
+from agent_runtime.journal.journal import Journal, Watch
 from agent_runtime.server.usage import Usage
 from agent_runtime.turns.runner import Runner
 
@@ -25,11 +25,9 @@ class Life:
         self._over = asyncio.Event()
         self._retired = asyncio.Event()
         self.retiring = False
-        self.graceful = True
 
-    def end(self, *, graceful: bool) -> None:
-        """Make `wait` return; a second wish may only make it less graceful."""
-        self.graceful = self.graceful and graceful
+    def end(self) -> None:
+        """Make `wait` return."""
         self._over.set()
 
     @property
@@ -55,16 +53,20 @@ class Life:
         finally:
             watch.close()
         log.info("retired_and_delivered")
-        self.end(graceful=False)
+        self.end()
 
     async def end_when_idle(self) -> None:
-        """Unused for long: close Submit, look again, end."""
+        """Nothing to do for long: close Submit, look again, end."""
         if not self._idle_exit_s:
             return
-        while not await self._idle_now():  # noqa: ASYNC110 - it waits for time to pass, no event
-            await asyncio.sleep(max(0.05, self._idle_exit_s - self._usage.idle_s))
+        watch = self._journal.watch()
+        try:
+            while not await self._idle_now():
+                await self._change_within(watch, max(0.05, self._idle_exit_s - self._usage.idle_s))
+        finally:
+            watch.close()
         log.info("idle_exit", extra={"idle_s": round(self._usage.idle_s)})
-        self.end(graceful=False)
+        self.end()
 
     async def trim(self) -> None:
         """Let go, from time to time, of what is too old."""
@@ -72,14 +74,23 @@ class Life:
             await asyncio.sleep(_TRIM_EVERY_S)
             await self._journal.trim()
 
+    async def _change_within(self, watch: Watch, limit_s: float) -> None:
+        """Whatever happens to a turn is use; while one is open, nothing else is waited for."""
+        try:
+            limit = None if self._journal.has_unsettled() else limit_s
+            await asyncio.wait_for(watch.changed(), limit)
+        except TimeoutError:
+            return
+        self._usage.touch()
+
     async def _idle_now(self) -> bool:
         if not self._unused():
             return False
-        self._runner.close()
+        self._runner.pause()
         await asyncio.sleep(0)  # let what was just let in come to be seen
         if self._unused():
             return True
-        self._runner.reopen()
+        self._runner.resume()
         return False
 
     def _unused(self) -> bool:

@@ -1,6 +1,7 @@
 """relay.v1: what gateways speak."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NoReturn, TypeAlias
 
@@ -26,6 +27,8 @@ from agent_runtime.turns.runner import Runner
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_FAREWELL_S = 1.0
 
 _STATUS: dict[type[RuntimeFault], grpc.StatusCode] = {
     Invalid: grpc.StatusCode.INVALID_ARGUMENT,
@@ -95,12 +98,23 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
             )
         except RelayTaken as taken:
             await context.abort(grpc.StatusCode.ALREADY_EXISTS, str(taken))
+        dead = await self._relay(session, request_iterator)
+        if dead:  # it may not even read this
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL_S):
+                    await context.abort(grpc.StatusCode.ABORTED, dead)
+
+    async def _relay(
+        self, session: RelaySession, requests: AsyncIterator[relay_pb2.RelayUp]
+    ) -> str:
+        """Until the stream ends; why it was taken for dead, "" when it was not."""
         try:
-            await session.run(request_iterator)
+            await session.run(requests)
         except RelayDead as dead:
-            await context.abort(grpc.StatusCode.ABORTED, str(dead))
+            return str(dead)
         finally:
             self._slot.leave()
+        return ""
 
     async def Replay(  # type: ignore[override]  # writes to the context, which grpc.aio takes too
         self, request: relay_pb2.ReplayRequest, context: Context

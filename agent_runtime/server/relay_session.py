@@ -61,10 +61,10 @@ class RelaySession:
             for task in done:
                 task.result()
         finally:
+            self._watch.close()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            self._watch.close()
 
     async def _read(self, requests: AsyncIterator[relay_pb2.RelayUp]) -> None:
         async for up in requests:
@@ -84,7 +84,8 @@ class RelaySession:
         window = self._by_request.get(mark.request_id)
         if window is None or window.generation != mark.generation:
             return
-        window.settle(mark.seq)
+        if not window.settle(mark.seq):
+            return
         marking = self._journal.mark(window.turn, mark)
         if window.done:
             marking.add_done_callback(lambda _: self._forget(window))

@@ -24,7 +24,7 @@ class Window:
         room = MAX_BYTES - self._flying_bytes
         if not events or (self._flying and room <= 0):
             return []
-        rows = self._cursor.take(events=events, max_bytes=room)
+        rows = self._cursor.take(events=events, max_bytes=room, one_at_least=not self._flying)
         for row in rows:
             self._flying.append((row.seq, row.size_bytes))
             self._flying_bytes += row.size_bytes
@@ -32,10 +32,13 @@ class Window:
                 self._final_seq = row.seq
         return rows
 
-    def settle(self, seq: int) -> None:
-        """Everything up to seq has arrived."""
+    def settle(self, seq: int) -> bool:
+        """Everything up to seq has arrived; False when that was known."""
+        if not self._flying or self._flying[0][0] > seq:
+            return False
         while self._flying and self._flying[0][0] <= seq:
             self._flying_bytes -= self._flying.popleft()[1]
+        return True
 
     @property
     def done(self) -> bool:

@@ -20,18 +20,18 @@ async def replay(journal: Journal, request: relay_pb2.ReplayRequest, write: Writ
     cursor = journal.cursor(turn, request.after_seq if given else None, whole=given)
     watch = journal.watch()
     try:
-        while not await _write_rows(cursor, write, one_turn=turn is not None):
-            if not request.follow:
+        while True:
+            # Asked before the rows are read: what it has ended with is among them then.
+            over = turn is not None and journal.turn(request.request_id).ended
+            await _write_rows(cursor, write)
+            if over or not request.follow:
                 return
             await watch.changed()
     finally:
         watch.close()
 
 
-async def _write_rows(cursor: Cursor, write: Write, *, one_turn: bool) -> bool:
-    """Everything there is; True when the one turn has ended."""
+async def _write_rows(cursor: Cursor, write: Write) -> None:
     while rows := cursor.take():
         await write(relay_pb2.ReplayResponse(events=[row.response for row in rows]))
-        if one_turn and rows[-1].response.is_final:
-            return True
-    return False
+        cursor.stay_whole()

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from agent_runtime.backends.protocol import Backend, BackendContext
 from agent_runtime.backends.registry import load
+from agent_runtime.errors import SettingsError
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.lock import FolderLock
 from agent_runtime.process_table import ProcessGroup
@@ -42,6 +43,10 @@ CLEAN = "clean"
 
 _GROUPS_FACT = "process_groups"
 _STOP_S = 1.0
+_END_S = 30.0
+"""Over the grace: what an interrupt, the end of processes and a commit may take at most."""
+
+_MAX_CALLS = 512
 
 
 async def serve(settings: Settings, env: Mapping[str, str]) -> None:
@@ -49,9 +54,13 @@ async def serve(settings: Settings, env: Mapping[str, str]) -> None:
 
     Raises:
         FolderBusy: another runtime lives in the folder.
-        JournalBroken, BackendUnusable: it cannot start; says why.
+        SettingsError, JournalBroken, BackendUnusable: it cannot start; says why.
     """
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, folder in (
+        ("FORGE_STATE_DIR", settings.state_dir),
+        ("AGENT_CWD", settings.workspace),
+    ):
+        _make(name, folder)
     lock = FolderLock.take(settings.state_dir)
     try:
         (settings.state_dir / CLEAN).unlink(missing_ok=True)
@@ -114,12 +123,29 @@ class _Runtime:
             beside.append(tasks.create_task(self._surroundings.watch(), name="surroundings"))
             log.info("agent_ready", extra={"address": self._settings.address})
             await self._life.wait()
-            await self._runner.drain(graceful=self._life.graceful)
-            await running
+            await self._end_turns(running)
             for task in beside:
                 task.cancel()
             self._slot.close()
-            await self._server.stop(_STOP_S)
+            await self._stop_server()
+
+    async def _end_turns(self, running: "asyncio.Task[None]") -> None:
+        """Bounded: a journal that cannot be written must not keep the process."""
+        try:
+            async with asyncio.timeout(self._settings.grace_s + _END_S):
+                await self._runner.drain()
+                await running
+        except TimeoutError:
+            log.error("turns_not_ended")  # noqa: TRY400 - its cause has been logged
+            running.cancel()
+
+    async def _stop_server(self) -> None:
+        """Bounded: a peer that does not read holds up even the end of its call."""
+        try:
+            async with asyncio.timeout(2 * _STOP_S):
+                await self._server.stop(_STOP_S)
+        except TimeoutError:
+            log.warning("calls_not_ended")
 
     def _build_server(self) -> grpc.aio.Server:
         server = grpc.aio.server(
@@ -134,11 +160,17 @@ class _Runtime:
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),
             ],
+            maximum_concurrent_rpcs=_MAX_CALLS,
         )
         self._add_services(server)
         if socket := _socket_of(self._settings.address):
             socket.unlink(missing_ok=True)  # a dead runtime left it
-        server.add_insecure_port(self._settings.address)
+        try:
+            server.add_insecure_port(self._settings.address)
+        except RuntimeError as error:
+            raise SettingsError(
+                f"FORGE_LISTEN: cannot listen on {self._settings.address}"
+            ) from error
         return server
 
     def _add_services(self, server: grpc.aio.Server) -> None:
@@ -148,7 +180,7 @@ class _Runtime:
             runner=self._runner,
             status=status,
             usage=self._usage,
-            shutdown=lambda graceful: self._life.end(graceful=graceful),
+            shutdown=self._end,
         )
         relay = RelayService(  # type: ignore[abstract]  # Redeliver and Drained: not sent yet, UNIMPLEMENTED
             agent_id=self._settings.agent_id,
@@ -177,7 +209,12 @@ class _Runtime:
 
     def _signalled(self) -> None:
         """The first one ends gracefully, a second one without waiting for the turn."""
-        self._life.end(graceful=not self._life.ending)
+        self._end(graceful=not self._life.ending)
+
+    def _end(self, graceful: bool) -> None:
+        if not graceful:
+            self._runner.hurry()
+        self._life.end()
 
 
 def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Backend:
@@ -185,8 +222,7 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
         await journal.put_fact(_GROUPS_FACT, json.dumps([astuple(group) for group in groups]))
 
     home = settings.state_dir / "home"
-    for folder in (home, settings.workspace):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
     prefix = f"FORGE_{settings.backend.upper()}"
     context = BackendContext(
         workspace=settings.workspace,
@@ -199,6 +235,13 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
         processes=Processes(record),
     )
     return load(settings.backend).create(context)
+
+
+def _make(name: str, folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"{name}: {folder} cannot be used: {error.strerror}") from error
 
 
 async def _end_leftovers(journal: Journal) -> None:

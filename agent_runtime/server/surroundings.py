@@ -41,7 +41,7 @@ class Surroundings:
             if self._inode() != bound and not self._runner.processing:
                 # Nobody can reach it any more; the next runtime makes the socket anew.
                 log.error("socket_gone", extra={"socket": str(self._socket)})
-                self._life.end(graceful=False)
+                self._life.end()
                 return
 
     async def _retire_untold(self) -> None:

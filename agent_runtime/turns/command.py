@@ -10,6 +10,7 @@ from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1.relay_pb2 import DeliveryOptions
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MODEL = re.compile(r"[!-~]{1,256}")
 MAX_TICKET_BYTES = 8 * 1024
 MODES = ("default", "acceptEdits", "bypassPermissions")
 
@@ -70,5 +71,8 @@ def _check_fields(command: AgentRequest, ticket: bytes) -> None:
             raise Invalid("timeout_ms: must not be negative")
     if command.HasField("set_permission_mode") and command.set_permission_mode.mode not in MODES:
         raise Invalid(f"mode: one of {', '.join(MODES)} is needed")
-    if command.HasField("set_model") and not command.set_model.model:
-        raise Invalid("model: must not be empty")
+    if command.HasField("set_model") and not MODEL.fullmatch(command.set_model.model):
+        raise Invalid("model: 1 to 256 printable characters without spaces are needed")
+    target = command.interrupt.target if command.HasField("interrupt") else ""
+    if target and not REQUEST_ID.fullmatch(target):
+        raise Invalid("target: a request_id is needed")

@@ -5,7 +5,7 @@ import logging
 from enum import Enum
 
 from agent_runtime.backends.protocol import Backend, TurnSink
-from agent_runtime.errors import BackendCrashed, BackendUnusable, RuntimeFault
+from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Outcome, TurnEnd
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ class Prompt:
     async def _drive(self) -> TurnEnd:
         if not self._backend.running:
             await self._backend.start()
+        if self._interrupted.is_set():
+            return TurnEnd(outcome=Outcome.INTERRUPTED)
         return await self._backend.prompt(self._content, self._sink)
 
     async def _wait(self, work: "asyncio.Task[TurnEnd]") -> _Ending:
@@ -68,9 +70,9 @@ class Prompt:
             async with asyncio.timeout(_OBEY_S):
                 await self._backend.interrupt()
                 await asyncio.wait({work})
-        except (TimeoutError, RuntimeFault) as error:
+        except Exception as error:  # noqa: BLE001 - whatever the adapter does, the turn ends
             log.warning("interrupt_not_obeyed", extra={"reason": str(error) or "time is up"})
-            await self._backend.stop()
+            await self._stop_backend()
             await asyncio.wait({work}, timeout=_OBEY_S)
         work.cancel()
         await asyncio.wait({work})
@@ -81,11 +83,17 @@ class Prompt:
         error = work.exception()
         if error is None:
             return work.result()
-        await self._backend.stop()
+        await self._stop_backend()
         if isinstance(error, BackendUnusable | BackendCrashed):
             return _failed(Code.BACKEND_CRASHED, str(error))
         log.error("backend_failed", exc_info=error)
         return _failed(Code.PROCESSING_ERROR, "the backend's adapter failed; see the agent's log")
+
+    async def _stop_backend(self) -> None:
+        try:
+            await self._backend.stop()
+        except Exception:
+            log.exception("backend_not_stopped")
 
     def _end(self, ending: _Ending, end: TurnEnd) -> TurnEnd:
         if ending is _Ending.BY_ITSELF or end.outcome is Outcome.COMPLETED:

@@ -17,6 +17,11 @@ log = logging.getLogger(__name__)
 
 _INTERRUPTED = TurnEnd(outcome=Outcome.INTERRUPTED)
 _DONE = TurnEnd(outcome=Outcome.COMPLETED)
+_FAULTY = TurnEnd(
+    outcome=Outcome.FAILED,
+    code=Code.PROCESSING_ERROR,
+    message="the backend's adapter failed; see the agent's log",
+)
 _RESTARTED = TurnEnd(
     outcome=Outcome.FAILED,
     code=Code.AGENT_RESTARTED,
@@ -42,9 +47,11 @@ class Runner:
         self._queue: deque[Turn] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._running: tuple[Turn, Prompt] | None = None
         self._accepting: set[asyncio.Task[Acceptance]] = set()
         self._closing = False
+        self._paused = False
         self._stopping = False
         self.failure = ""
         """Why the last turn's backend could not be used; "" when it could."""
@@ -100,7 +107,7 @@ class Runner:
         Raises:
             Closing, Exhausted, Invalid: nothing was accepted.
         """
-        if self._closing:
+        if self._closing or self._paused:
             raise Closing("this agent takes no more commands: it is ending")
         accepting = asyncio.create_task(
             self._accept(command), name=f"accept-{command.request.request_id}"
@@ -109,13 +116,16 @@ class Runner:
         accepting.add_done_callback(self._accepting.discard)
         return await asyncio.shield(accepting)
 
-    def close(self) -> None:
-        """Take no new command from now on."""
-        self._closing = True
+    def pause(self) -> None:
+        """Take no new command until `resume`."""
+        self._paused = True
 
-    def reopen(self) -> None:
-        """Take commands again, after a `close` that nothing followed."""
-        self._closing = False
+    def resume(self) -> None:
+        self._paused = False
+
+    def hurry(self) -> None:
+        """No more grace for the running turn, also where a `retire` or `drain` gives it now."""
+        self._hurry.set()
 
     async def retire(self, *, graceful: bool) -> None:
         """End every open turn as interrupted, the running one after its chance; then the CLI."""
@@ -127,12 +137,12 @@ class Runner:
         await self._end_running(graceful=graceful)
         await self._backend.stop()
 
-    async def drain(self, *, graceful: bool) -> None:
-        """End the running turn, after its chance when graceful; queued ones stay queued."""
+    async def drain(self) -> None:
+        """End the running turn, after its chance unless in a hurry; queued ones stay queued."""
         self._closing = self._stopping = True
         await self._settle_accepting()
         self._wake.set()
-        await self._end_running(graceful=graceful)
+        await self._end_running(graceful=True)
 
     async def _accept(self, command: Command) -> Acceptance:
         accepted = await self._journal.accept(command)
@@ -157,17 +167,26 @@ class Runner:
 
     async def _end_running(self, *, graceful: bool) -> None:
         if graceful:
-            try:
-                await asyncio.wait_for(self._idle.wait(), self._grace_s)
-            except TimeoutError:
-                log.info("grace_over", extra={"grace_s": self._grace_s})
+            await self._give_chance()
         if self._running is not None:
             self._running[1].interrupt()
         await self._idle.wait()
 
+    async def _give_chance(self) -> None:
+        """Until the running turn has ended, the grace is over, or somebody is in a hurry."""
+        waits = [
+            asyncio.create_task(self._idle.wait(), name="idle"),
+            asyncio.create_task(self._hurry.wait(), name="hurry"),
+        ]
+        try:
+            await asyncio.wait(waits, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _run_message(self, turn: Turn) -> None:
         self._idle.clear()
-        message = turn.request.send_message
+        message = self._journal.request_of(turn.turn).send_message
         limit_s = message.timeout_ms / 1000 if message.timeout_ms else self._turn_limit_s
         sink = JournalSink(self._journal, self._voice, turn, self._session_fact)
         prompt = Prompt(self._backend, message.content, sink, limit_s=limit_s)
@@ -185,12 +204,15 @@ class Runner:
             await self._carry_out(turn)
         except RuntimeFault as fault:
             end = TurnEnd(outcome=Outcome.FAILED, code=Code.PROCESSING_ERROR, message=str(fault))
+        except Exception:
+            log.exception("command_failed", extra={"request_id": turn.request_id})
+            end = _FAULTY
         else:
             end = _DONE
         await self._finish(turn, end)
 
     async def _carry_out(self, turn: Turn) -> None:
-        request = turn.request
+        request = self._journal.request_of(turn.turn)
         match turn.kind:
             case CommandKind.INTERRUPT:
                 await self._interrupt(request.interrupt.target)

@@ -141,7 +141,7 @@ class InterruptRequest(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """The request_id of the turn to end. Empty: the one that runs when the
-    interrupt is accepted. A queued target ends without running; one that has
+    interrupt is accepted, else the one that is next. A queued target ends without running; one that has
     ended is left as it is.
     """
     def __init__(

@@ -71,6 +71,8 @@ class AgentServiceServicer:
         out of range; the message says which
         CONFLICT         the request_id has been used for other content
         EXHAUSTED        too many turns are unsettled; repeat later
+        CLOSING          the agent is ending
+        GONE             a repeat of a turn whose events are not kept any more
         A request_id that has been used for the same content replays that turn from
         its first response.
         """

@@ -6,9 +6,9 @@ import pytest
 
 from agent_runtime.errors import Exhausted, Invalid, JournalBroken, Trimmed, UnknownTurn
 from agent_runtime.journal import journal as journal_module
-from agent_runtime.journal import schema
+from agent_runtime.journal import retention, schema, statements
 from agent_runtime.journal.journal import Journal
-from agent_runtime.journal.rows import Mark
+from agent_runtime.journal.rows import Command, Mark
 from proto.agent.v1.agent_pb2 import OUTCOME_COMPLETED
 from proto.relay.v1 import relay_pb2
 from tests.agent_runtime.commands import event, final, interrupt, message
@@ -127,6 +127,8 @@ async def test_a_turn_is_settled_by_the_mark_of_its_final(journal: Journal) -> N
 async def test_an_abandoned_turn_is_settled_but_goes_on(journal: Journal) -> None:
     """410 ends the deliveries, never the turn."""
     turn = (await journal.accept(message("r1"))).turn.turn
+    await journal.abandon(turn, request_id="r1", generation=2, reason="stale")
+    assert journal.has_undelivered()
     await journal.abandon(turn, request_id="r1", generation=1, reason="410")
     assert not journal.has_undelivered()
     await journal.append(turn, event())
@@ -135,14 +137,19 @@ async def test_an_abandoned_turn_is_settled_but_goes_on(journal: Journal) -> Non
     assert journal.turn("r1").delivery == relay_pb2.DELIVERY_STATE_ABANDONED
 
 
+async def _target_of(journal: Journal, command: Command) -> str:
+    turn = (await journal.accept(command)).turn.turn
+    return journal.request_of(turn).interrupt.target
+
+
 async def test_an_interrupt_names_its_target_when_it_is_accepted(journal: Journal) -> None:
     """Which turn is meant is fixed on disk: a repeat after a crash cannot hit a later turn."""
     first = (await journal.accept(message("r1"))).turn
     await journal.accept(message("r2"))
-    hit = (await journal.accept(interrupt("i1"))).turn.request.interrupt.target
+    hit = await _target_of(journal, interrupt("i1"))
     await journal.finish(first.turn, final(), OUTCOME_COMPLETED)
-    again = (await journal.accept(interrupt("i1"))).turn.request.interrupt.target
-    named = (await journal.accept(interrupt("i2", "r2"))).turn.request.interrupt.target
+    again = await _target_of(journal, interrupt("i1"))
+    named = await _target_of(journal, interrupt("i2", "r2"))
     assert [hit, again, named] == ["r1", "r1", "r2"]
     with pytest.raises(Invalid, match="target"):
         await journal.accept(interrupt("i3", "nobody"))
@@ -199,6 +206,91 @@ async def test_appending_waits_while_full_and_goes_on(tmp_path: Path) -> None:
         assert not finished
         await journal.mark(done, Mark("done", 1, 99))
         await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_running_turn_does_not_fill_the_journal_with_what_is_acknowledged(
+    tmp_path: Path,
+) -> None:
+    """Long turns go on for ever: what their receiver has is removed when room is needed."""
+    small = journal_module.RESERVE_BYTES + 40_000
+    async with Journal(tmp_path, max_bytes=small) as journal:
+        delivered = (await journal.accept(message("r1"))).turn.turn
+        unread = (await journal.accept(message("r2", ticket=b""))).turn.turn
+        async with asyncio.timeout(20):
+            for turn in (delivered, unread):
+                for number in range(20):
+                    await journal.append(turn, event(f"{number}" + "x" * 5_000))
+                    await journal.mark(delivered, Mark("r1", 1, journal.latest_seq()))
+        rows = journal.cursor(unread, None).take()
+        assert rows[-1].response.event.event_json.startswith(b"19")
+        assert len(rows) < 20
+
+
+async def test_what_is_too_old_goes_and_the_gap_is_told(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events and rows older than a week are removed; a reader from before is told, not fooled."""
+    for name in ("old", "open"):
+        turn = (await journal.accept(message(name))).turn.turn
+        await journal.append(turn, event())
+    old = journal.turn("old").turn
+    await journal.finish(old, final(), OUTCOME_COMPLETED)
+    await journal.mark(old, Mark("old", 1, 99))
+    monkeypatch.setattr(retention, "MAX_AGE_MS", -1000)
+    await journal.trim()
+    with pytest.raises(UnknownTurn):
+        journal.turn("old")
+    assert len(journal.cursor(journal.turn("open").turn, None).take()) == 1
+    with pytest.raises(Trimmed):
+        journal.cursor(None, 1, whole=True).take()
+
+
+async def test_only_so_many_turns_are_kept(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are bounded by number too, the oldest settled ones go first."""
+    monkeypatch.setattr(retention, "MAX_TURNS", 3)
+    for number in range(6):
+        turn = (await journal.accept(message(f"r{number}", ticket=b""))).turn.turn
+        await journal.finish(turn, final(), OUTCOME_COMPLETED)
+    await journal.trim()
+    assert [turn.request_id for turn in journal.turns()] == ["r3", "r4", "r5"]
+
+
+async def test_too_many_or_too_large_commands_are_refused(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits is bounded by number and by bytes; an interrupt still gets through."""
+    monkeypatch.setattr(statements, "MAX_UNSETTLED", 10)
+    monkeypatch.setattr(statements, "MAX_COMMAND_BYTES", 1000)
+    await journal.accept(message("r0"))
+    with pytest.raises(Exhausted, match="large"):
+        await journal.accept(message("big", "x" * 1000))
+    for number in range(1, 10):
+        await journal.accept(message(f"r{number}"))
+    with pytest.raises(Exhausted, match="10 turns"):
+        await journal.accept(message("r10"))
+    assert (await journal.accept(interrupt("i1"))).result == ACCEPTED
+
+
+async def test_an_operation_that_fails_by_itself_holds_no_other_up(journal: Journal) -> None:
+    """Numbers that SQLite has no room for, or any fault of ours, are refused alone."""
+    turn = (await journal.accept(message("r1"))).turn.turn
+    await journal.append(turn, event())
+    await journal.mark(turn, Mark("r1", 1, 2**64 - 1))
+    with pytest.raises(JournalBroken):
+        await journal.finish(turn, final(), 2**70)
+    await journal.finish(turn, final(), OUTCOME_COMPLETED)
+    assert journal.turn("r1").acked_seq == 1
+
+
+async def test_a_settled_turn_keeps_no_command(journal: Journal) -> None:
+    """Its digest is enough to recognise repeats; a large message does not stay on disk."""
+    turn = (await journal.accept(message("r1", "x" * 1000, ticket=b""))).turn.turn
+    await journal.finish(turn, final(), OUTCOME_COMPLETED)
+    assert journal.request_of(turn).ByteSize() == 0
+    again = await journal.accept(message("r1", "x" * 1000, ticket=b""))
+    assert again.result == DUPLICATE
 
 
 async def test_reading_what_is_not_there(journal: Journal) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +89,76 @@ async def test_sigterm_ends_the_turn_its_processes_and_the_runtime(tmp_path: Pat
         assert final.outcome == agent_pb2.OUTCOME_INTERRUPTED
 
 
+async def test_a_second_sigterm_waits_for_nothing(tmp_path: Path) -> None:
+    """The first gives the running turn its chance, the second takes it."""
+    async with ended(Runtime(tmp_path, {"FORGE_GRACE_S": "60"})) as runtime:
+        process = await runtime.start()
+        async with relay_stub(runtime) as stub:
+            await submit(stub, message("r1", "echo $$ > pids; sleep 300"))
+            await until_file(tmp_path / "workspace" / "pids")
+        process.send_signal(signal.SIGTERM)
+        waiting = asyncio.create_task(process.wait())
+        done, _ = await asyncio.wait({waiting}, timeout=0.5)
+        assert not done
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(waiting, 15) == 0
+        assert (tmp_path / "state" / "clean").exists()
+
+
+_STOPPED_GATEWAY = """
+import asyncio, sys
+import grpc
+from proto.relay.v1 import relay_pb2_grpc
+from tests.peers.runtime import RELAY
+
+async def main():
+    async with grpc.aio.insecure_channel(sys.argv[1]) as channel:
+        call = relay_pb2_grpc.RelayServiceStub(channel).Relay(metadata=RELAY)
+        await call.read()
+        print("attached", flush=True)
+        await asyncio.sleep(1000)
+
+asyncio.run(main())
+"""
+
+
+async def test_fault_33_a_hung_gateway_loses_its_place(tmp_path: Path) -> None:
+    """Stopped in mid-relay with much on its way: after 10 s of silence another one may relay,
+    and the runtime can still end."""
+    async with ended(Runtime(tmp_path)) as runtime:
+        process = await runtime.start()
+        gateway = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _STOPPED_GATEWAY, runtime.address, stdout=PIPE
+        )
+        try:
+            assert gateway.stdout is not None
+            await gateway.stdout.readline()
+            gateway.send_signal(signal.SIGSTOP)
+            async with relay_stub(runtime) as stub:
+                large = "for i in $(seq 40); do head -c 60000 /dev/zero | tr '\\0' x; echo; done"
+                await submit(stub, message("r1", large), ticket=b"t")
+                assert (await replay(stub, "r1"))[-1].is_final
+                async with asyncio.timeout(20):
+                    while not await _attaches(stub):
+                        await asyncio.sleep(0.2)
+            process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(process.wait(), 15) == 0
+            assert not (tmp_path / "state" / "clean").exists()
+        finally:
+            gateway.kill()
+            await gateway.wait()
+
+
+async def _attaches(stub: Any) -> bool:
+    call = stub.Relay(metadata=RELAY, timeout=5)
+    try:
+        await call.read()
+    except grpc.aio.AioRpcError:
+        return False  # refused while another one has the place
+    call.cancel()
+    return True
+
+
 async def test_a_second_runtime_leaves_the_first_alone(tmp_path: Path) -> None:
     """Starting twice is no error: exit status 75, socket and journal untouched."""
     async with ended(Runtime(tmp_path)) as first:
@@ -149,9 +220,10 @@ async def test_a_deletion_that_nobody_told_is_carried_out(tmp_path: Path) -> Non
     async with ended(Runtime(tmp_path)) as runtime:
         process = await runtime.start()
         async with relay_stub(runtime) as stub:
-            await submit(stub, message("r1", "sleep 300"))
+            await submit(stub, message("r1", "sleep 300"), ticket=b"t")
             (tmp_path / "state" / "deleted").touch()
             (final,) = await replay(stub, "r1")
+            await settle(stub, "r1", final.seq)
         assert final.outcome == agent_pb2.OUTCOME_INTERRUPTED
         assert await asyncio.wait_for(process.wait(), 15) == 0
 

@@ -159,6 +159,27 @@ async def test_replay_follows_without_gap_or_double(runtime: Runtime) -> None:
         assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
 
 
+async def test_replay_of_an_ended_turn_ends(runtime: Runtime) -> None:
+    """A reader that comes back with the last id, or any number, is not kept waiting."""
+    async with relay_stub(runtime) as stub:
+        await submit(stub, message("r1", "echo hi"))
+        final = (await replay(stub, "r1"))[-1].seq
+        for after in (final, 2**64 - 1):
+            request = relay_pb2.ReplayRequest(request_id="r1", after_seq=after, follow=True)
+            call = stub.Replay(request, metadata=RELAY, timeout=10)
+            assert [batch async for batch in call] == []
+
+
+async def test_an_event_over_4_mib_keeps_its_type(runtime: Runtime) -> None:
+    """It is cut and marked, so that it fits every message on its way."""
+    async with relay_stub(runtime) as stub:
+        script = """printf '{"type":"big","x":"'; head -c 5000000 /dev/zero | tr '\\0' x"""
+        await submit(stub, message("r1", script))
+        told = await replay(stub, "r1")
+    assert max(response.ByteSize() for response in told) < 4_500_000
+    assert told[-1].is_final
+
+
 async def test_a_client_token_is_refused(runtime: Runtime) -> None:
     """A direct client cannot relay or submit with tickets."""
     async with relay_stub(runtime) as stub:

@@ -71,7 +71,8 @@ async def bench(folder: Path, script: Script = echo) -> AsyncIterator[Bench]:
         try:
             yield made
         finally:
-            await made.runner.drain(graceful=False)
+            made.runner.hurry()
+            await made.runner.drain()
             assert made.task is not None
             await made.task
 
@@ -270,7 +271,7 @@ async def test_draining_keeps_what_is_queued(tmp_path: Path) -> None:
         await b.runner.submit(message("r1", "one"))
         await b.runner.submit(message("r2", "two"))
         await b.until_prompted("one")
-        await b.runner.drain(graceful=True)
+        await b.runner.drain()
         assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_INTERRUPTED
         assert not b.journal.turn("r2").ended
     async with bench(tmp_path) as b:
