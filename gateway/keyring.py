@@ -146,3 +146,12 @@ def _make_once(path: Path) -> None:
         pass
     finally:
         draft.unlink()
+    _sync_folder(path.parent)  # a power cut must not lose the key that already seals
+
+
+def _sync_folder(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

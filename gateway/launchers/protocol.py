@@ -45,11 +45,16 @@ class Launcher(Protocol):
 
         Raises:
             NotFound: there is none, or it has been deleted.
+            Unavailable: it cannot be told now.
         """
         ...
 
     async def list(self, user_id: str | None = None) -> Sequence[Agent]:
-        """All agents (of that owner), oldest first; deleted ones are not in it."""
+        """All agents (of that owner), oldest first; deleted ones are not in it.
+
+        Raises:
+            Unavailable: they cannot be listed now.
+        """
         ...
 
     async def reach(self, agent_id: str, *, timeout_s: float) -> str:

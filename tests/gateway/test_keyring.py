@@ -1,6 +1,7 @@
 """Gateway keys: made once, kept private, rotated without stranding anybody."""
 
 import hashlib
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +19,22 @@ def test_the_first_gateway_makes_the_key_and_the_others_read_it(tmp_path: Path) 
     sealed = rings[0].seal(b"target")
     assert all(ring.unseal(sealed) == b"target" for ring in rings)
     assert [path.name for path in (tmp_path / "state").iterdir()] == [FILE_NAME]
+
+
+def test_a_new_key_is_on_disk_with_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after the first ticket must not leave the next gateway to make another key."""
+    synced: set[int] = set()
+    sync = os.fsync
+
+    def noted(fd: int) -> None:
+        sync(fd)
+        synced.add(os.fstat(fd).st_ino)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    Keyring.load(tmp_path)
+    assert {tmp_path.stat().st_ino, (tmp_path / FILE_NAME).stat().st_ino} <= synced
 
 
 def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ import os
 import secrets
 from datetime import datetime
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from gateway.errors import Unavailable
 from gateway.model import AgentSpec
 
 
@@ -21,7 +24,7 @@ class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str]
     labels: dict[str, str]
     key_id: str
-    created_at: datetime
+    created_at: Annotated[datetime, Meta(tz=True)]
 
     @classmethod
     def of(cls, spec: AgentSpec, *, key_id: str, created_at: datetime) -> "AgentFacts":
@@ -39,11 +42,19 @@ class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def read(cls, path: Path) -> "AgentFacts | None":
-        """None where there are none, or they cannot be read."""
+        """None where there are none.
+
+        Raises:
+            Unavailable: they cannot be read, or are broken; says why, but nothing of them.
+        """
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.DecodeError):
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Unavailable(f"{_of(path)} cannot be read: {error.strerror}") from error
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise Unavailable(f"{_of(path)} is broken: {type(error).__name__}") from error
 
     def write(self, path: Path) -> None:
         """Whole or not at all, and on disk when it returns. Raises OSError."""
@@ -58,6 +69,10 @@ class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"AgentFacts(agent_id={self.agent_id!r}, user_id={self.user_id!r})"
+
+
+def _of(path: Path) -> str:
+    return f"{path.name} of agent {path.parent.name}"
 
 
 def write_synced(path: Path, content: bytes) -> None:

@@ -29,10 +29,10 @@ def stamp(path: Path) -> Stamp | None:
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """Facts as read from a file of that stamp; None: it holds none."""
+    """Facts as read from a file of that stamp."""
 
     stamp: Stamp
-    facts: AgentFacts | None
+    facts: AgentFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,13 @@ class Sighting:
 
     folder: "AgentFolder"
     filed: Filed
-    facts: AgentFacts
     deleted: bool
     running: bool
     clean: bool
+
+    @property
+    def facts(self) -> AgentFacts:
+        return self.filed.facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class AgentFolder:
         )
 
     def is_running(self) -> bool:
+        """Raises Unavailable when it cannot be told."""
         return lock.is_held(self.lock)
 
     def is_clean(self) -> bool:
@@ -88,18 +92,28 @@ class AgentFolder:
         return stamp(self.deleted) is not None
 
     def look(self, known: Filed | None) -> Sighting | None:
-        """None where there is no agent. `known`: what was read before, read again if changed."""
-        now = stamp(self.facts)
-        if now is None:
-            return None
-        filed = known if known and known.stamp == now else Filed(now, AgentFacts.read(self.facts))
-        if filed.facts is None or filed.facts.agent_id != self.agent_id:
+        """None where there is no agent. `known`: what was read before, read again if changed.
+
+        Raises:
+            Unavailable: its facts cannot be read, or whether it lives cannot be told.
+        """
+        filed = self._filed(known)
+        if filed is None or filed.facts.agent_id != self.agent_id:
             return None
         running = self.is_running()
         clean = self.is_clean()
         if not running and not clean:  # it may have started, and removed the mark, in between
             running = self.is_running()
-        return Sighting(self, filed, filed.facts, self.is_deleted(), running, clean)
+        return Sighting(self, filed, self.is_deleted(), running, clean)
+
+    def _filed(self, known: Filed | None) -> Filed | None:
+        now = stamp(self.facts)
+        if now is None:
+            return None
+        if known and known.stamp == now:
+            return known
+        facts = AgentFacts.read(self.facts)
+        return Filed(now, facts) if facts else None
 
     def make(self) -> None:
         """The folder without facts, so not an agent yet. Synced: not for the event loop.

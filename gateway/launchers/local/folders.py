@@ -21,9 +21,11 @@ _AGENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What there is. `abandoned`: folders that never became agents."""
+    """What there is. `unseen`: agents of which nothing can be told now, and why not;
+    `abandoned`: folders that never became agents."""
 
     sightings: tuple[Sighting, ...]
+    unseen: Mapping[str, str]
     abandoned: tuple[AgentFolder, ...]
     has_trash: bool
 
@@ -62,14 +64,18 @@ class AgentFolders:
 
     def survey(self, known: Mapping[str, Filed]) -> Survey:
         """Look at everything. Raises Unavailable when the folder cannot be listed."""
-        sightings, abandoned = [], []
+        sightings, unseen, abandoned = [], {}, []
         for folder in self._folders():
-            seen = folder.look(known.get(folder.agent_id))
+            try:
+                seen = folder.look(known.get(folder.agent_id))
+            except Unavailable as error:
+                unseen[folder.agent_id] = str(error)
+                continue
             if seen is not None:
                 sightings.append(seen)
             elif _is_abandoned(folder):
                 abandoned.append(folder)
-        return Survey(tuple(sightings), tuple(abandoned), any(self._trash()))
+        return Survey(tuple(sightings), unseen, tuple(abandoned), any(self._trash()))
 
     def empty_trash(self) -> None:
         """May take long: workspaces are as large as their agents made them."""

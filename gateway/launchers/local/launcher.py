@@ -1,8 +1,9 @@
 """The launcher protocol over agents' folders and processes."""
 
 import asyncio
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 
@@ -19,6 +20,8 @@ from gateway.launchers.local.sweep import Sweep
 from gateway.launchers.podname import pod_name
 from gateway.model import Agent, AgentSpec, Phase
 from gateway.settings import Settings
+
+_LOG = logging.getLogger(__name__)
 
 BACKENDS = "agent_runtime.backends"
 """Entry-point group; only the names in it are of interest here."""
@@ -55,6 +58,7 @@ class LocalLauncher:
             every_s=sweep_every_s,
         )
         self._filed: dict[str, Filed] = {}
+        self._unseen: Collection[str] = ()
         self._backends: frozenset[str] = frozenset()
         self._nudge: NudgeSocket | None = None
 
@@ -168,9 +172,16 @@ class LocalLauncher:
         return seen
 
     async def _survey(self) -> Survey:
-        survey = await asyncio.to_thread(self._folders.survey, dict(self._filed))
-        self._filed = {seen.facts.agent_id: seen.filed for seen in survey.sightings}
-        self._runtimes.keep(self._filed.keys())
+        known = dict(self._filed)
+        survey = await asyncio.to_thread(self._folders.survey, known)
+        self._filed = {name: known[name] for name in survey.unseen if name in known}
+        self._filed |= {seen.facts.agent_id: seen.filed for seen in survey.sightings}
+        self._runtimes.keep(self._filed.keys() | survey.unseen.keys())
+        for agent_id in survey.unseen.keys() - self._unseen:
+            _LOG.warning(
+                "agent_unseen", extra={"agent": agent_id, "reason": survey.unseen[agent_id]}
+            )
+        self._unseen = survey.unseen.keys()
         return survey
 
     async def _shown(self, seen: Sighting) -> Agent:

@@ -11,6 +11,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.errors import Unavailable
+
 TAKEN_STATUS = 75
 """Exit status of a runtime that found the lock of its folder taken."""
 
@@ -19,15 +21,23 @@ _MAKE = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the lock now. A few microseconds; False without the file."""
+    """Whether somebody holds the lock now. A few microseconds; False without the file.
+
+    Raises:
+        Unavailable: it cannot be told, so nothing may follow from it.
+    """
     try:
         fd = os.open(path, _LOOK)
-    except OSError:
+        try:
+            return not _lock(fd, fcntl.LOCK_SH)
+        finally:
+            _release(fd)
+    except FileNotFoundError:
         return False
-    try:
-        return not _lock(fd, fcntl.LOCK_SH)
-    finally:
-        _release(fd)
+    except OSError as error:
+        raise Unavailable(
+            f"the lock of {path.parent.name} cannot be read: {error.strerror}"
+        ) from error
 
 
 @contextlib.contextmanager

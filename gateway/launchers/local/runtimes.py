@@ -18,7 +18,7 @@ from gateway.launchers.local.process import RuntimeProcess
 _LOG = logging.getLogger(__name__)
 
 _STARTS = 8
-"""Runtimes that start at the same time; the others wait."""
+"""Runtimes between their spawn and their first answer at the same time; the others wait."""
 _START_LIMIT_S = 60.0
 _ANSWER_S = 30.0
 _LOOK_AGAIN_S = 0.5
@@ -140,20 +140,37 @@ class Runtimes:
         )
 
     async def _start(self, folder: AgentFolder, facts: AgentFacts, limit_s: float) -> None:
-        async with self._slots:
-            try:
-                async with asyncio.timeout(limit_s):
-                    while not await self._try(folder, facts):
-                        pass
-            except TimeoutError as error:
-                raise StartFailed(f"not up within {limit_s:g} s") from error
+        try:
+            async with asyncio.timeout(limit_s):
+                while not await self._try(folder, facts):
+                    pass
+        except TimeoutError as error:
+            raise StartFailed(f"not up within {limit_s:g} s") from error
 
     async def _try(self, folder: AgentFolder, facts: AgentFacts) -> bool:
-        """Start it unless it runs, and wait until it serves; False: look again."""
-        if folder.make_way():
-            process: RuntimeProcess | None = self._spawn(folder, facts)
-        else:
-            process = self._processes.get(folder.agent_id)
+        """Start it unless it runs, and wait until it serves; False: look again.
+
+        Only a runtime that starts here takes a slot: one that hangs may be watched
+        for long, and others must start meanwhile.
+        """
+        if not folder.is_running():
+            async with self._slots:
+                if folder.is_deleted() and folder.is_clean():
+                    raise NotFound(f"there is no agent {folder.agent_id}")
+                if folder.make_way():
+                    return await self._first_answer(folder, self._spawn(folder, facts))
+        return await self._answers(folder, self._processes.get(folder.agent_id))
+
+    async def _first_answer(self, folder: AgentFolder, process: RuntimeProcess) -> bool:
+        """Of a runtime just spawned; raises NotFound or StartFailed when it ends instead."""
+        if await self._answers(folder, process):
+            return True
+        if process.ended.done():
+            _judge_end(folder, process)
+        return False
+
+    async def _answers(self, folder: AgentFolder, process: RuntimeProcess | None) -> bool:
+        """Wait until it serves; False: it ended, if it is a child of ours, or time is up."""
         within_s = _ANSWER_S if process else _LOOK_AGAIN_S
         answers = asyncio.create_task(health.serves(folder.target, within_s=within_s))
         awaited: set[asyncio.Future[Any]] = {answers}
@@ -167,8 +184,6 @@ class Runtimes:
         if not answers.cancelled() and answers.result():
             self._note_serving(folder)
             return True
-        if process is not None and process.ended.done():
-            _judge_end(folder, process)
         return False
 
     def _spawn(self, folder: AgentFolder, facts: AgentFacts) -> RuntimeProcess:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import GatewayError
-from gateway.launchers.local import nudge
+from gateway.launchers.local import nudge, sockets
 from gateway.launchers.local.folder import AgentFolder, Sighting
 from gateway.launchers.local.folders import AgentFolders, Survey
 from gateway.launchers.local.runtimes import Runtimes
@@ -22,6 +22,8 @@ _STARTS = 4
 """Of those that `Runtimes` allows; the rest are for agents that somebody waits for."""
 _START_WAIT_S = 60.0
 _EMPTYING_GRACE_S = 2.0
+_LONGEST_PAUSE_S = 30.0
+"""Between rounds that fail."""
 
 Look = Callable[[], Coroutine[Any, Any, Survey]]
 """Looks at all agents. Raises GatewayError."""
@@ -66,17 +68,33 @@ class Sweep:
             self._emptying.cancel()
 
     async def _run(self) -> None:
+        failures = 0
         while True:
             self._changed.clear()
-            try:
-                await self._round(await self._look())
-            except GatewayError as error:
-                _LOG.warning("sweep_failed", extra={"reason": str(error)})
+            failures = 0 if await self._succeeds() else failures + 1
+            if failures:  # nothing that changes ends this pause: what fails must not spin
+                await asyncio.sleep(
+                    min(self._every_s * 2 ** min(failures - 1, 8), _LONGEST_PAUSE_S)
+                )
+                continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._every_s):
                     await self._changed.wait()
 
+    async def _succeeds(self) -> bool:
+        """One round. Whatever breaks it, the agents need the next one."""
+        try:
+            await self._round(await self._look())
+        except GatewayError as error:
+            _LOG.warning("sweep_failed", extra={"reason": str(error)})
+        except Exception:  # noqa: BLE001 - a fault of ours must not leave agents dead
+            _LOG.exception("sweep_failed")
+        else:
+            return True
+        return False
+
     async def _round(self, survey: Survey) -> None:
+        await asyncio.to_thread(sockets.prepare, self._sockets)  # it may have been wiped
         removed = False
         for seen in survey.sightings:
             if seen.running or self._runtimes.is_starting(seen.folder.agent_id):
@@ -104,6 +122,7 @@ class Sweep:
 
     def _start_ended(self, task: asyncio.Task[None]) -> None:
         self._starts.discard(task)
+        _notice_death(task)
         self._changed.set()  # the next in line
 
     async def _discard(self, folder: AgentFolder) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -14,12 +15,14 @@ import grpc
 
 from gateway.keyring import Keyring
 from gateway.launchers.local import LocalLauncher
+from gateway.launchers.local.facts import AgentFacts
 from gateway.launchers.local.folder import AgentFolder
 from gateway.launchers.local.process import RuntimeProcess
 from gateway.launchers.protocol import Launcher
 from gateway.model import AgentSpec
 from gateway.settings import Settings
 from proto.agent.v1 import agent_pb2, agent_pb2_grpc
+from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 
 POLL_S = 0.01
 SWEEP_EVERY_S = 0.2
@@ -86,6 +89,22 @@ async def status(
     return answer
 
 
+async def submit(
+    place: Place, launcher: Launcher, content: str, *, agent_id: str = "a1", ticket: bytes = b""
+) -> None:
+    """A message, journalled by the agent when this returns. With a ticket it waits for a relay."""
+    target = await launcher.reach(agent_id, timeout_s=15)
+    token = place.keyring.token(agent_id, "relay", key_id=place.keyring.current_id)
+    message = agent_pb2.SendMessageRequest(content=content)
+    request = agent_pb2.AgentRequest(request_id="r1", send_message=message)
+    async with grpc.aio.insecure_channel(target) as channel:
+        await relay_pb2_grpc.RelayServiceStub(channel).Submit(
+            relay_pb2.SubmitRequest(request=request, ticket=ticket),
+            metadata=(("authorization", f"Bearer {token}"),),
+            timeout=10,
+        )
+
+
 class LocalPlace:
     """A state folder and a runtime folder of this test alone."""
 
@@ -129,6 +148,11 @@ class LocalPlace:
 
     def folder(self, agent_id: str = "a1") -> AgentFolder:
         return self._launchers[0]._folders.folder(agent_id)
+
+    def facts(self, agent_id: str) -> AgentFacts:
+        """As another gateway would have filed them."""
+        epoch = datetime.fromtimestamp(0, UTC)
+        return AgentFacts.of(spec(agent_id), key_id=self.keyring.current_id, created_at=epoch)
 
     def processes(self, agent_id: str | None = None) -> list[RuntimeProcess]:
         """The living children of all gateways here."""

@@ -1,23 +1,20 @@
 """Runtimes as processes: started on demand, started again, left alone, ended."""
 
 import asyncio
+import contextlib
 import os
 import signal
-from datetime import UTC, datetime
 
 import pytest
 
 from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.launchers.local import lock
-from gateway.launchers.local.facts import AgentFacts
 from tests.gateway.launchers.harness import LocalPlace, eventually, spec, status
-
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 async def test_idle_agent_starts_on_demand_only(place: LocalPlace) -> None:
     """One that ended with nothing to do counts as ready, and no sweep wakes it."""
-    place.configure(FORGE_IDLE_EXIT="300ms")
+    place.configure(FORGE_IDLE_EXIT="1s")
     launcher = await place.open()
     await launcher.create(spec(), wait_s=20)
     folder = place.folder()
@@ -62,7 +59,7 @@ async def test_agent_that_dies_at_once_is_started_at_growing_intervals(place: Lo
 
 
 async def test_runtime_that_does_not_answer_is_not_waited_for_long(place: LocalPlace) -> None:
-    """A stopped process holds up its own callers, and only as long as they want to wait."""
+    """A stopped process holds up its callers only as long as they want to wait, then serves."""
     first = await place.open()
     await first.create(spec(), wait_s=20)
     (process,) = place.processes("a1")
@@ -75,6 +72,27 @@ async def test_runtime_that_does_not_answer_is_not_waited_for_long(place: LocalP
     os.kill(process.pid, signal.SIGCONT)
     assert (await status(place, other)).agent_id == "a1"
     assert [found.pid for found in place.processes()] == [process.pid]
+
+
+async def test_hung_agents_hold_up_nobody_else(place: LocalPlace) -> None:
+    """However many live without answering, other agents are made and reached meanwhile."""
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=20)
+    await place.kill("a1")
+    names = [f"hung{number}" for number in range(20)]
+    with contextlib.ExitStack() as locks:
+        for name in names:
+            folder = place.folder(name)
+            folder.make()
+            assert locks.enter_context(lock.taken(folder.lock))
+            folder.file(place.facts(name))
+        refused = await asyncio.gather(
+            *(launcher.reach(name, timeout_s=0.2) for name in names), return_exceptions=True
+        )
+        assert {type(error) for error in refused} == {Unavailable}
+        assert all(launcher._runtimes.is_starting(name) for name in names)
+        assert (await launcher.create(spec("new"), wait_s=20)).ready
+        assert (await status(place, launcher)).agent_id == "a1"
 
 
 async def test_lock_taken_at_the_wrong_moment_delays_a_start_only(place: LocalPlace) -> None:
@@ -137,26 +155,13 @@ async def test_old_folder_without_facts_is_collected(place: LocalPlace) -> None:
         assert place.folder("alive").path.exists()
 
 
-async def test_broken_facts_are_never_collected(place: LocalPlace) -> None:
-    """What cannot be read is not shown, but it is somebody's journal."""
-    launcher = await place.open()
-    folder = place.folder()
-    folder.make()
-    folder.facts.write_text("{")
-    os.utime(folder.path, (0, 0))
-    assert await launcher.list() == []
-    await launcher._sweep._round(await launcher._survey())
-    assert folder.facts.exists()
-
-
 async def test_many_dead_agents_are_started_a_few_at_a_time(place: LocalPlace) -> None:
     """After a reboot the machine is not flooded, and whom somebody waits for has room."""
     first = await place.open()
     names = {f"a{number}" for number in range(6)}
     for name in names:
-        folder = place.folder(name)
-        folder.make()
-        folder.file(AgentFacts.of(spec(name), key_id=place.keyring.current_id, created_at=EPOCH))
+        place.folder(name).make()
+        place.folder(name).file(place.facts(name))
     most = 0
 
     def all_run() -> bool:

@@ -28,6 +28,8 @@ FOR_AGENTS = {
     "ANTHROPIC_API_KEY": "sk-model",
     "OPENCODE_BASE_URL": "http://model",
     "FORGE_COMMAND": "cat",
+    "FORGE_TURN_LIMIT_S": "60",
+    "FORGE_GRACE_S": "1",
 }
 
 
