@@ -10,6 +10,7 @@ Rooms, from the door inwards; imports point downwards only:
     delivery     ticket, signature, attempt, retry policy
     keyring      gateway keys: seal tickets, derive agent tokens
     logs         one event a line, for machines or for a terminal
+    descriptors  how many files and sockets this process may open
     settings     the environment, read once
     errors       the error tree        model: the facts all rooms share
 

@@ -12,7 +12,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from gateway import logs
+from gateway import descriptors, logs
 from gateway.delivery.attempt import Bypass, Poster
 from gateway.delivery.policy import Policy
 from gateway.errors import GatewayError, SettingsError
@@ -143,7 +143,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
 async def serve(settings: Settings, on_ready: Callable[[Gateway], None]) -> None:
     """Run a gateway until SIGTERM or SIGINT; a second signal kills the process at once.
 
-    Owns the process: its signals and its logs. `on_ready` is called once it serves.
+    Owns the process: its signals, its logs and its limits. `on_ready` is called once it serves.
 
     Raises:
         GatewayError: it cannot be started, or has ended by itself.
@@ -151,6 +151,7 @@ async def serve(settings: Settings, on_ready: Callable[[Gateway], None]) -> None
     logs.configure(settings)
     for name in ignored(os.environ):
         _logger.info("variable_ignored", extra={"variable": name})
+    _logger.debug("descriptor_limit", extra={"descriptors": descriptors.raise_limit()})
     with _first_signal() as signalled:
         async with running(settings) as gateway:
             _logger.info("serving", extra={"url": gateway.url})

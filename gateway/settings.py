@@ -4,8 +4,9 @@
 are what is enforced and what docs/settings.md shows.
 """
 
+import ipaddress
+import os
 import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -21,18 +22,72 @@ IGNORED = ("DATABASE_URL", "READ_TIMEOUT", "WRITE_TIMEOUT")
 
 _GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+_WORD = re.compile(r"[\x21-\x7e]+")
+_NOT_IN_HOSTS = frozenset(" :/?#@[]*\\")
 _UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_LONGEST_H = 8760
 
 
 class Duration(float):
-    """Seconds, written in Go's form: `500ms`, `10s`, `1m30s`, `1.5h`."""
+    """Seconds, written in Go's form: `500ms`, `10s`, `1m30s`, `1.5h`; a year at most."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         parts = _GO_DURATION.findall(text)
         if not parts or "".join(number + unit for number, unit in parts) != text:
             raise ValueError("a duration such as 500ms, 10s, 1m30s or 1.5h is needed")
-        return cls(sum(float(number) * _UNIT_S[unit] for number, unit in parts))
+        seconds = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+        if seconds > _LONGEST_H * 3600:
+            raise ValueError(f"a duration of at most {_LONGEST_H}h is needed")
+        return cls(seconds)
+
+
+class Patience(Duration):
+    """A duration within which something must happen."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        patience = super().parse(text)
+        if patience < _UNIT_S["ms"]:
+            raise ValueError("a duration of at least 1ms is needed")
+        return patience
+
+
+class Word(str):
+    """Printable ASCII without spaces."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        if not _WORD.fullmatch(text):
+            raise ValueError("printable ASCII without spaces and line ends is needed")
+        return cls(text)
+
+
+class Hosts(str):
+    """Names of hosts with commas between them."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        hosts = [host.strip(" ") for host in text.split(",")]
+        for host in filter(None, hosts):
+            if not _is_host(host):
+                raise ValueError(
+                    f"{host!r} is no host; each must look like app.example.com, without a "
+                    "scheme, port or path"
+                )
+        return cls(",".join(filter(None, hosts)))
+
+
+def _is_host(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return host.isprintable() and not _NOT_IN_HOSTS & set(host)
+    return True
 
 
 class Origins(tuple[str, ...]):
@@ -57,11 +112,8 @@ def _default_state() -> Path:
 
 
 def _default_runtime() -> Path:
-    with (
-        warnings.catch_warnings()
-    ):  # it warns where there is no XDG_RUNTIME_DIR; its fallback is fine
-        warnings.simplefilter("ignore")
-        return Path(platformdirs.user_runtime_dir("forge"))
+    """The same whatever the environment, so that gateways find each other's agents."""
+    return Path(f"/tmp/forge-{os.geteuid()}")  # noqa: S108 - the launcher refuses what others made
 
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -97,7 +149,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         name="FORGE_LAUNCHER", default="local"
     )
     backend: Annotated[
-        str, Meta(description="Backend of agents made without one", min_length=1)
+        str,
+        Meta(description="Backend of agents made without one", pattern=r"^[A-Za-z0-9._-]{1,64}\Z"),
     ] = msgspec.field(name="FORGE_BACKEND", default="command")
     origins: Annotated[
         Origins, Meta(description="Origins allowed to call from a browser, comma-separated")
@@ -106,24 +159,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Duration, Meta(description="How long SIGTERM waits for requests and posts in flight")
     ] = msgspec.field(name="SHUTDOWN_TIMEOUT", default=Duration(10))
     create_timeout: Annotated[
-        Duration, Meta(description="How long creating an agent waits until it is ready")
-    ] = msgspec.field(name="FORGE_CREATE_TIMEOUT", default=Duration(60))
+        Patience, Meta(description="How long creating an agent waits until it is ready")
+    ] = msgspec.field(name="FORGE_CREATE_TIMEOUT", default=Patience(60))
     max_body_bytes: Annotated[int, Meta(description="Largest request body in bytes", ge=1024)] = (
         msgspec.field(name="FORGE_MAX_BODY_BYTES", default=16 * 1024 * 1024)
     )
     webhook_timeout: Annotated[
-        Duration, Meta(description="Total deadline of one delivery attempt")
-    ] = msgspec.field(name="WEBHOOK_TIMEOUT", default=Duration(10))
+        Patience, Meta(description="Total deadline of one delivery attempt")
+    ] = msgspec.field(name="WEBHOOK_TIMEOUT", default=Patience(10))
     webhook_max_retries: Annotated[
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Most attempts of one event; unset: no limit"),
     ] = msgspec.field(name="WEBHOOK_MAX_RETRIES", default=None)
     bypass_token: Annotated[
-        str, Meta(description="Sent as x-vercel-protection-bypass to FORGE_BYPASS_HOSTS")
-    ] = msgspec.field(name="VERCEL_BYPASS_TOKEN", default="")
+        Word, Meta(description="Sent as x-vercel-protection-bypass to FORGE_BYPASS_HOSTS")
+    ] = msgspec.field(name="VERCEL_BYPASS_TOKEN", default=Word())
     bypass_hosts: Annotated[
-        str, Meta(description="Hosts that get the bypass token, comma-separated")
-    ] = msgspec.field(name="FORGE_BYPASS_HOSTS", default="")
+        Hosts, Meta(description="Hosts that get the bypass token, comma-separated")
+    ] = msgspec.field(name="FORGE_BYPASS_HOSTS", default=Hosts())
     idle_exit: Annotated[
         Duration, Meta(description="Local agents idle, delivered and unused this long end")
     ] = msgspec.field(name="FORGE_IDLE_EXIT", default=Duration(1800))
@@ -155,7 +208,7 @@ def ignored(env: Mapping[str, str]) -> list[str]:
 
 
 def _decode(kind: type, value: Any) -> Any:
-    if kind is Duration or kind is Origins:
+    if issubclass(kind, Duration | Origins | Word | Hosts):
         return kind.parse(value)
     if kind is Path:
         return Path(value).expanduser()

@@ -3,6 +3,7 @@
 From the outside in:
 
     connection    HTTP parsing limits          server       listening and draining
+    deadline      by when something must come  (of one connection)
     application   all of the following as one ASGI application
     exchange      request ids, the log line    cors         pages of allowed origins
     failures      exceptions become answers    browser      pages that are not allowed

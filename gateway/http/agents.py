@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import Exhausted, KeyringError, NotFound, Unavailable
 from gateway.http.agentmodels import (
     EXAMPLE,
     AgentAnswer,
@@ -153,7 +153,7 @@ class AgentsResource:
             return json_response(answer_of(agent))
         try:
             status = await self._life.status(agent)
-        except Unavailable:
+        except (Unavailable, Exhausted, KeyringError):
             return json_response(answer_of(agent))
         return json_response(answer_of(agent, status))
 

@@ -16,6 +16,8 @@ from gateway.http.problems import JSON, Problem
 Model = TypeVar("Model", bound=msgspec.Struct)
 
 CLOSE = {"Connection": "close"}
+DECODED_AT_ONCE_BYTES = 64 * 1024
+"""Bodies up to here are decoded on the event loop, larger ones beside it."""
 
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 
@@ -66,6 +68,7 @@ class Bodies:
         self._free_bytes = total_bytes
         self._pause_s = pause_s
         self._whole_s = whole_s
+        self._beside = asyncio.Semaphore(1)
 
     @contextlib.asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[bytes]:
@@ -85,6 +88,13 @@ class Bodies:
             yield body
         finally:
             self._free_bytes += len(body)
+
+    async def decode(self, body: bytes, model: type[Model]) -> Model:
+        """As the function of that name; others are served while a large body is looked at."""
+        if len(body) <= DECODED_AT_ONCE_BYTES:
+            return decode(body, model)
+        async with self._beside:
+            return await asyncio.to_thread(decode, body, model)
 
     async def _whole(self, request: Request) -> bytes:
         """Takes room for the body as it comes; gives it back when it does not come whole."""
@@ -150,7 +160,7 @@ def _refuse_twins(body: bytes) -> None:
     """JSON leaves open which of two equal keys counts; here neither does."""
 
     def look(pairs: list[tuple[str, Any]]) -> None:
-        if len(pairs) < 2:
+        if len(dict(pairs)) == len(pairs):
             return
         seen = set()
         for name, _ in pairs:

@@ -61,7 +61,7 @@ class Endpoint:
         if operation.body is None:
             return await operation.handler(_call(request, caller, query, None, trace))
         async with self._rules.bodies.reading(request) as content:
-            body = bodies.decode(content, operation.body)
+            body = await self._rules.bodies.decode(content, operation.body)
             del content
             return await operation.handler(_call(request, caller, query, body, trace))
 

@@ -4,6 +4,7 @@ import logging
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.errors import KeyringError
 from gateway.http import problems
 from gateway.http.endpoint import TRACE
 from gateway.http.operations import Trace
@@ -34,7 +35,15 @@ class Failures:
             problem = problems.of(error)
             if problem.status == 500:
                 _log(error, scope[TRACE])
+            elif isinstance(error, KeyringError):
+                _log_key(error, scope[TRACE])
             await problem.response()(scope, receive, send)
+
+
+def _log_key(error: KeyringError, trace: Trace) -> None:
+    """Only who runs the gateway can mend it."""
+    fields = {"request": trace.request, "agent": trace.agent, "reason": str(error)}
+    _logger.error("gateway_key_unusable", extra=fields)
 
 
 def _log(error: Exception, trace: Trace) -> None:

@@ -13,7 +13,7 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gateway.errors import BadRequest, Conflict, Exhausted, NotFound, Unavailable
+from gateway.errors import BadRequest, Conflict, Exhausted, KeyringError, NotFound, Unavailable
 
 CODES: Mapping[int, str] = {
     400: "bad_request",
@@ -77,6 +77,8 @@ def of(error: Exception) -> Problem:
             return Problem(429, str(error), {"Retry-After": str(error.retry_after_s)})
         case Unavailable():
             return Problem(503, str(error), {"Retry-After": str(error.retry_after_s)})
+        case KeyringError():
+            return Problem(503, str(error))
         case HTTPException(status_code=404):
             return Problem(404, "there is nothing at this path; /docs lists what there is")
         case HTTPException() if error.status_code in CODES:

@@ -75,7 +75,10 @@ class HttpServer:
             await asyncio.shield(self._task)
 
     async def stop(self, timeout_s: float) -> None:
-        """Take no more, let requests in flight end within the limit, then cut them off."""
+        """Take no more, let requests in flight end within the limit, then cut them off.
+
+        Connections whose peers do not read the answers are dropped in the end.
+        """
         if self._task is None:
             return
         self._config.timeout_graceful_shutdown = max(1, round(timeout_s))
@@ -84,9 +87,15 @@ class HttpServer:
             await self._task
         finally:
             self._task = None
-            left = list(self._server.server_state.tasks)
-            if left:
-                await asyncio.wait(left, timeout=CANCELLED_S)
+            await self._tasks_end()
+            for connection in list(self._server.server_state.connections):
+                connection.transport.abort()
+            await self._tasks_end()
+
+    async def _tasks_end(self) -> None:
+        left = list(self._server.server_state.tasks)
+        if left:
+            await asyncio.wait(left, timeout=CANCELLED_S)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -96,6 +105,8 @@ def listen(host: str, port: int) -> socket.socket:
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.create_server(address, family=family, backlog=BACKLOG)
+    except UnicodeError as error:  # what Python's IDNA codec makes of no name
+        raise SettingsError(f"FORGE_HOST: {host!r} is no address of this machine") from error
     except OSError as error:
         raise SettingsError(_sentence(error, host, port)) from error
     return listener

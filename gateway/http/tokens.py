@@ -33,7 +33,9 @@ class GrpcToken(msgspec.Struct, frozen=True, kw_only=True):
         return f"GrpcToken(address={self.address!r})"
 
 
-_EXAMPLE = GrpcToken(address="unix:/run/user/1000/forge/5d0c9e9b.sock", token="6f1d" * 16)
+_EXAMPLE = GrpcToken(
+    address="unix:/tmp/forge-1000/356f1e8b06/9039e59b6f44f442.sock", token="6f1d" * 16
+)
 
 
 class TokensResource:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from agent_runtime.settings import Settings as AgentSettings
-from gateway.settings import IGNORED
+from gateway.settings import IGNORED, Duration
 from gateway.settings import Settings as GatewaySettings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -72,14 +72,14 @@ def _default(field: Any) -> str:
 
 _DESCRIBED = {
     "FORGE_STATE_DIR": "the user's data folder",
-    "FORGE_RUNTIME_DIR": "the user's runtime folder",
+    "FORGE_RUNTIME_DIR": "`/tmp/forge-UID`",
 }
 
 
 def _written(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if type(value).__name__ == "Duration":
+    if isinstance(value, Duration):
         return f"{value:g}s"
     return f"{value:g}" if isinstance(value, float) else str(value)
 

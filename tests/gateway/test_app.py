@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import sys
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from gateway.app import api_keys, running
+from gateway.descriptors import ENOUGH
 from gateway.errors import SettingsError, StartFailed
 from gateway.http.apikeys import new_key
 from gateway.settings import Settings
@@ -163,8 +165,13 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def process(settings: Settings, **more: str) -> AsyncIterator[Process]:
+    """With a soft limit of descriptors that many systems have."""
+    few = 'ulimit -S -n 256 && exec "$0" -c "$1"'
     started = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SERVE, stdout=PIPE, stderr=PIPE, env=environment(settings, **more)
+        *("/bin/sh", "-c", few, sys.executable, SERVE),
+        stdout=PIPE,
+        stderr=PIPE,
+        env=environment(settings, **more),
     )
     try:
         yield started
@@ -223,6 +230,34 @@ async def test_the_limit_ends_it(settings: Settings) -> None:
         assert (await asyncio.wait_for(read_answer(reader), 10)).status == 503
         assert await asyncio.wait_for(gateway.process.wait(), 10) == 0
         writer.close()
+
+
+async def test_answers_that_nobody_reads_do_not_hold_the_process(settings: Settings) -> None:
+    """SIGTERM ends it, whatever stands in its connections, and none is left unclosed."""
+    loop = asyncio.get_running_loop()
+    async with served(settings, SHUTDOWN_TIMEOUT="1s", PYTHONWARNINGS="error") as gateway:
+        with socket.socket() as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.settimeout(0)
+            await loop.sock_connect(deaf, ("127.0.0.1", gateway.port))
+            request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            await loop.sock_sendall(deaf, request * 500)
+            await asyncio.wait_for(loop.sock_recv(deaf, 1), 5)
+            gateway.process.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(gateway.process.wait(), 15) == 0
+
+
+async def test_the_limit_of_descriptors_is_raised(settings: Settings) -> None:
+    """Turns to one slow receiver must not use up what all others need."""
+    async with served(settings, DEBUG="true") as gateway:
+        gateway.process.send_signal(signal.SIGTERM)
+        _, errors = await asyncio.wait_for(gateway.process.communicate(), 10)
+    lines = [json.loads(line) for line in errors.decode().splitlines()]
+    (told,) = [line for line in lines if line["event"] == "descriptor_limit"]
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
+    assert told["descriptors"] in (most, min(most, 10240))
+    assert told["descriptors"] > 256
 
 
 async def test_a_refusal_is_a_sentence(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The gateway's environment."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -66,6 +67,18 @@ def test_every_variable_is_read() -> None:
         ("CORS_ORIGINS", "https://a.example/", "no origin"),
         ("CORS_ORIGINS", "a.example", "no origin"),
         ("FORGE_LOG_FORMAT", "xml", "one of auto, json, text"),
+        ("WEBHOOK_TIMEOUT", "0s", "at least 1ms"),
+        ("FORGE_CREATE_TIMEOUT", "0s", "at least 1ms"),
+        ("FORGE_CREATE_TIMEOUT", "500us", "at least 1ms"),
+        ("SHUTDOWN_TIMEOUT", "8761h", "at most 8760h"),
+        ("WEBHOOK_TIMEOUT", "9" * 400 + "h", "at most 8760h"),
+        ("FORGE_BACKEND", "command\n", "A-Za-z0-9._-"),
+        ("VERCEL_BYPASS_TOKEN", "tok\r\nx-evil: 1", "printable ASCII"),
+        ("VERCEL_BYPASS_TOKEN", "tok\n", "printable ASCII"),
+        ("FORGE_BYPASS_HOSTS", "a.example\n,b.example", "is no host"),
+        ("FORGE_BYPASS_HOSTS", "a.example,\x07", "is no host"),
+        ("FORGE_BYPASS_HOSTS", "https://a.example", "without a scheme, port or path"),
+        ("FORGE_BYPASS_HOSTS", "a.example:443", "is no host"),
     ],
 )
 def test_what_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
@@ -74,6 +87,23 @@ def test_what_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
         Settings.from_env({name: value})
     assert str(caught.value).startswith(f"{name}: ")
     assert said in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert "evil" not in str(caught.value)
+
+
+def test_hosts_are_names_or_addresses() -> None:
+    """Commas and spaces are taken as they are written."""
+    settings = Settings.from_env({"FORGE_BYPASS_HOSTS": "a.example, müller.example,,::1,"})
+    assert settings.bypass_hosts == "a.example,müller.example,::1"
+
+
+def test_sockets_are_found_from_every_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway of a service and one of a terminal share their agents without a setting."""
+    folders = set()
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR", "HOME"):
+        monkeypatch.setenv(name, f"/elsewhere/{name}")
+        folders.add(Settings.from_env({}).runtime_dir)
+    assert folders == {Path(f"/tmp/forge-{os.geteuid()}")}
 
 
 def test_every_variable_is_described() -> None:

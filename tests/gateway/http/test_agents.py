@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import StartFailed, Unavailable
+from gateway.errors import Exhausted, KeyringError, StartFailed, Unavailable
 from tests.gateway.http.conftest import Door
 
 
@@ -127,9 +127,10 @@ async def test_refresh_adds_what_the_agent_says(door: Door) -> None:
         "permission_mode": "acceptEdits",
         "uptime_ms": 1234,
     }
-    door.lifecycle.failure = Unavailable("it does not answer")
-    answer = await door.http.get("/api/v1/agents/a1?user_id=ada&refresh=true")
-    assert (answer.status_code, answer.json()) == (200, plain)
+    for failure in (Unavailable("no answer"), Exhausted("full"), KeyringError("key k1 is missing")):
+        door.lifecycle.failure = failure
+        answer = await door.http.get("/api/v1/agents/a1?user_id=ada&refresh=true")
+        assert (answer.status_code, answer.json()) == (200, plain)
 
 
 async def test_delete_answers_204_and_the_agent_is_gone(door: Door) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from gateway.http.bodies import Bodies
+from gateway.http.bodies import Bodies, Nothing
 from gateway.http.problems import Problem
 
 
@@ -61,3 +61,18 @@ async def test_a_failure_inside_is_not_taken_for_the_bodys() -> None:
         with pytest.raises(TimeoutError):
             async with bodies.reading(Sender(b"x" * 100).request()):
                 raise TimeoutError
+
+
+async def test_a_large_body_does_not_hold_up_the_others() -> None:
+    """Its keys are looked at beside the event loop, which goes on; the verdict is the same."""
+    bodies = Bodies(limit_bytes=2**24, total_bytes=2**24)
+    items = b",".join([b'{"a":0,"b":0}'] * 200_000)
+    large = asyncio.create_task(bodies.decode(b'{"x":[%b],"y":1,"y":2}' % items, Nothing))
+    turns = 0
+    while not large.done():
+        await bodies.decode(b"{}", Nothing)
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 10
+    with pytest.raises(Problem, match="the key 'y' twice"):
+        await large

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.errors import KeyringError
 from gateway.http import connection
 from gateway.settings import Settings
 from tests.gateway.http.conftest import WEBHOOK, Door, open_door
@@ -177,6 +178,22 @@ async def test_an_unhandled_exception_is_500_without_details(
     assert (await door.http.get("/healthz")).status_code == 200
 
 
+async def test_a_missing_gateway_key_is_503_in_words(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody did anything wrong but who runs the gateway: both are told which key it is."""
+    door.launcher.add("a1", "ada")
+    said = "agent a1 refers to gateway key k1, which is missing"
+    door.commands.failure = KeyringError(said)
+    answer = await door.http.post(
+        "/api/v1/agents/a1/messages?user_id=ada", json={"content": "hi", **WEBHOOK}
+    )
+    assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable")
+    assert answer.json()["message"] == said
+    (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert (record.message, vars(record)["reason"]) == ("gateway_key_unusable", said)
+
+
 @pytest.mark.parametrize("sane", ["abc", "a-b_c.d:e/f", "two words", "x" * 128])
 async def test_the_callers_request_id_is_echoed(door: Door, sane: str) -> None:
     """On successes and errors alike."""
@@ -210,6 +227,22 @@ async def test_an_upgrade_is_answered_not_waited_for(door: Door) -> None:
         b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
     )
     assert answer.status == 200
+
+
+async def test_a_post_that_offers_an_upgrade_keeps_its_body(door: Door) -> None:
+    """Java's HttpClient offers HTTP/2 with every request; the body counts, however it comes."""
+    body = b'{"owner_id": "ada"}'
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAA")
+    whole = post(AGENTS, body, *offer)
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    for pieces in ([whole, whole], [whole[:-9], whole[-9:] + whole[:30], whole[30:]]):
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+        for _ in range(2):
+            assert (await asyncio.wait_for(read_answer(reader), 10)).status == 201
+    writer.close()
+    assert len(door.launcher.agents) == 4
 
 
 async def test_readiness_is_503_in_our_form_when_it_goes(door: Door) -> None:
