@@ -100,6 +100,8 @@ def test_usable_urls_are_taken_as_they_are(url: str) -> None:
         "http:///hook",
         "http://example.test:99999/",
         "http://example.test:0/",
+        "http://xn--/",
+        "http://xn--zzzzzz/",
         "http://example.test:x/",
         "http://user:pass@example.test/",
         "http://user@example.test/",
