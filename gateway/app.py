@@ -11,9 +11,12 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from urllib.parse import urlsplit
 
 from gateway import descriptors, logs
-from gateway.delivery.attempt import Bypass, Poster
+from gateway.delivery.attempt import Poster
+from gateway.delivery.destination import Bypass
+from gateway.delivery.guard import LOOPBACK, Guard
 from gateway.delivery.policy import Policy
 from gateway.errors import GatewayError, SettingsError
 from gateway.http.apikeys import ApiKeys
@@ -48,18 +51,22 @@ class Gateway:
         self._settings = settings
         self._ready = False
         self._parts = contextlib.AsyncExitStack()
-        policy = Policy.of(settings)
-        self._poster = Poster(policy, bypass=Bypass.of(settings))
+        # Agents of the local launcher share the machine with their users' receivers.
+        guard = Guard((*LOOPBACK, *settings.webhook_allow_networks), own_port=self._own_port)
+        self._poster = Poster(
+            Policy.of(settings),
+            guard=guard,
+            bypass=Bypass.of(settings),
+            proxy=settings.webhook_proxy,
+        )
         self._launcher = LocalLauncher(settings, keyring)
         self._links = Links()
-        self._attachments = Attachments(
-            self._launcher, self._links, keyring, self._poster, policy=policy
-        )
+        self._attachments = Attachments(self._launcher, self._links, keyring, self._poster)
         self._lifecycle = Lifecycle(self._launcher, self._links, self._attachments, keyring=keyring)
         self._nudges = NudgeServer(self._attachments)
         rooms = Rooms(
             launcher=self._launcher,
-            commands=Accept(self._launcher, self._links, keyring, self._attachments),
+            commands=Accept(self._launcher, self._links, keyring, self._attachments, guard=guard),
             lifecycle=self._lifecycle,
             keys=keys,
             ready=lambda: self._ready,
@@ -70,6 +77,10 @@ class Gateway:
     def url(self) -> str:
         """Of the HTTP API, valid after `start`."""
         return self._http.url
+
+    def _own_port(self) -> int:
+        """Where callers come in; no webhook may."""
+        return urlsplit(self.url).port or 0
 
     async def start(self) -> None:
         """Everything, in order; what was started is stopped again when one part fails.

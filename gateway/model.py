@@ -60,11 +60,20 @@ class LiveStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """How many events of a turn may share one POST, and how long the first waits for others."""
+
+    max_events: int
+    max_wait_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where the events of a turn go. `webhook_secret` "": unsigned."""
+    """Where the events of a turn go. `webhook_secret` "": unsigned. `batch` None: one by one."""
 
     webhook_url: str
     webhook_secret: str = field(default="", repr=False)
+    batch: Batch | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import msgspec
 import platformdirs
@@ -107,6 +108,33 @@ class Origins(tuple[str, ...]):
         return cls(dict.fromkeys(origins))
 
 
+class Networks(tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]):
+    """Networks in CIDR form, written with commas between them."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        networks = [network.strip() for network in text.split(",") if network.strip()]
+        try:
+            return cls(ipaddress.ip_network(network) for network in networks)
+        except ValueError as error:
+            raise ValueError(f"{error}; networks such as 10.0.0.0/8,fd00::/8 are needed") from error
+
+
+class ProxyUrl(str):
+    """A proxy's address. It may hold a password, so no message repeats it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("a URL such as http://proxy.example.com:3128 is needed")
+        return cls(text)
+
+
 def _default_state() -> Path:
     return Path(platformdirs.user_data_dir("forge"))
 
@@ -171,6 +199,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1)] | None,
         Meta(description="Most attempts of one event; unset: no limit"),
     ] = msgspec.field(name="WEBHOOK_MAX_RETRIES", default=None)
+    webhook_retry_for: Annotated[
+        Duration, Meta(description="How long one event is tried, from its first failure")
+    ] = msgspec.field(name="WEBHOOK_RETRY_FOR", default=Duration(24 * 3600))
+    webhook_circuit_threshold: Annotated[
+        int, Meta(ge=1, description="Failures of one host in a row that make deliveries wait")
+    ] = msgspec.field(name="WEBHOOK_CIRCUIT_THRESHOLD", default=5)
+    webhook_circuit_timeout: Annotated[
+        Patience, Meta(description="How long they wait before one is tried; doubles up to 10m")
+    ] = msgspec.field(name="WEBHOOK_CIRCUIT_TIMEOUT", default=Patience(60))
+    webhook_allow_networks: Annotated[
+        Networks,
+        Meta(description="Private or special networks webhooks may go to, CIDR, comma-separated"),
+    ] = msgspec.field(name="FORGE_WEBHOOK_ALLOW_NETWORKS", default=Networks())
+    webhook_proxy: Annotated[
+        ProxyUrl,
+        Meta(description="HTTP proxy that makes the connections to receivers; unset: none"),
+    ] = msgspec.field(name="FORGE_WEBHOOK_PROXY", default=ProxyUrl())
     bypass_token: Annotated[
         Word, Meta(description="Sent as x-vercel-protection-bypass to FORGE_BYPASS_HOSTS")
     ] = msgspec.field(name="VERCEL_BYPASS_TOKEN", default=Word())
@@ -208,7 +253,7 @@ def ignored(env: Mapping[str, str]) -> list[str]:
 
 
 def _decode(kind: type, value: Any) -> Any:
-    if issubclass(kind, Duration | Origins | Word | Hosts):
+    if issubclass(kind, Duration | Origins | Word | Hosts | Networks | ProxyUrl):
         return kind.parse(value)
     if kind is Path:
         return Path(value).expanduser()

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-_WORTH_REPEATING = frozenset({404, 408, 409, 425, 429})
+_WORTH_REPEATING = frozenset({404, 407, 408, 409, 425, 429})
+"""407 is a proxy's; the others may pass."""
 _GONE = 410
 
 
@@ -19,6 +20,8 @@ class Verdict(Enum):
     GONE = "gone"
     """The receiver wants nothing more of this turn."""
     RETRY = "retry"
+    HELD = "held"
+    """It was not posted: the host's circuit is open. No failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,14 @@ class Answer:
         status: of the answer, 0 when there was none.
         error: why there was none, fit to be shown; holds no part of the URL.
         retry_after_s: no attempt may come earlier than that; 0: nothing was asked.
+        blames_host: a failure that others who post to the host would have, too.
     """
 
     verdict: Verdict
     status: int = 0
     error: str = ""
     retry_after_s: float = 0.0
+    blames_host: bool = False
 
 
 def judge(status: int, retry_after: str | None, *, longest_retry_after_s: float) -> Answer:
@@ -46,7 +51,7 @@ def judge(status: int, retry_after: str | None, *, longest_retry_after_s: float)
     if 400 <= status < 500 and status not in _WORTH_REPEATING:
         return Answer(Verdict.REJECTED, status)
     wait_s = min(_seconds(retry_after or ""), longest_retry_after_s)
-    return Answer(Verdict.RETRY, status, f"answered {status}", wait_s)
+    return Answer(Verdict.RETRY, status, f"answered {status}", wait_s, blames_host=status >= 500)
 
 
 def _seconds(retry_after: str) -> float:

@@ -5,61 +5,31 @@ connection can be used again; it is never inflated and never looked at.
 """
 
 import asyncio
+import functools
 import io
 import socket
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from gateway.delivery.answer import Answer, Verdict, judge
+from gateway.delivery.breaker import Breaker
+from gateway.delivery.destination import NO_BYPASS, Bypass, Destination
+from gateway.delivery.failure import told
+from gateway.delivery.guard import Guard
 from gateway.delivery.payload import Post
 from gateway.delivery.policy import Policy
-from gateway.delivery.signature import Signer
+from gateway.delivery.resolver import GuardedResolver
 from gateway.model import Target
-from gateway.settings import Settings
 
 MAX_RESPONSE_BYTES = 64 * 1024
 USER_AGENT = "Forge-Platform/1.0"
 
 _LARGE_BODY_BYTES = 512 * 1024
 """From here on aiohttp wants a stream, which it sends in pieces."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bypass:
-    """A token that protected deployments ask for; sent to these hosts only."""
-
-    token: str = field(default="", repr=False)
-    hosts: Collection[str] = ()
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        hosts = (host.strip().lower() for host in settings.bypass_hosts.split(","))
-        return cls(settings.bypass_token, frozenset(filter(None, hosts)))
-
-    def headers(self, host: str | None) -> Mapping[str, str]:
-        if not self.token or host is None or host not in self.hosts:
-            return {}
-        return {"x-vercel-protection-bypass": self.token}
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """A target, made ready once for all the events of a turn."""
-
-    url: URL
-    signer: Signer
-    extra: Mapping[str, str] = field(repr=False)
-
-    def headers(self, post: Post) -> dict[str, str]:
-        headers = self.signer.headers(post.webhook_id, post.body, at_s=int(time.time()))
-        return {**headers, **self.extra} if self.extra else headers
 
 
 @dataclass(slots=True)
@@ -82,22 +52,40 @@ class Poster:
     """
 
     def __init__(
-        self, policy: Policy, *, bypass: Bypass, resolver: AbstractResolver | None = None
+        self,
+        policy: Policy,
+        *,
+        guard: Guard,
+        bypass: Bypass = NO_BYPASS,
+        proxy: str = "",
+        name_servers: list[str] | None = None,
     ) -> None:
-        self._policy = policy
+        """`proxy` "": connections are made from here, `name_servers` None: the system's."""
+        self.policy = policy
+        self._guard = guard
         self._bypass = bypass
-        self._resolver = resolver
-        self._own_resolver: AbstractResolver | None = None
+        self._proxy = URL(proxy) if proxy else None
+        self._name_servers = name_servers
+        self._breaker = Breaker(
+            failures=policy.circuit_failures,
+            first_wait_s=policy.circuit_wait_s,
+            longest_wait_s=policy.longest_wait_s,
+            probe_s=policy.timeout_s,
+        )
+        self._resolver: GuardedResolver | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
-        if self._resolver is None:
-            self._own_resolver = aiohttp.AsyncResolver()
+        # A proxy has an address of our network as a rule, and it alone is connected to.
+        guard = None if self._proxy else self._guard
+        self._resolver = GuardedResolver(
+            guard, timeout_s=self.policy.name_s, name_servers=self._name_servers
+        )
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=0,
-                resolver=self._resolver or self._own_resolver,
-                socket_factory=_connect_freshly,
+                resolver=self._resolver,
+                socket_factory=functools.partial(_connect_freshly, guard),
             ),
             headers={
                 "Content-Type": "application/json",
@@ -114,32 +102,53 @@ class Poster:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
-        if self._own_resolver is not None:
-            await self._own_resolver.close()
+        if self._resolver is not None:
+            await self._resolver.close()
 
     def destination(self, target: Target) -> Destination:
         """Raises ValueError for a target that `check_target` would have refused."""
-        url = URL(target.webhook_url)
-        return Destination(url, Signer.of(target.webhook_secret), self._bypass.headers(url.host))
+        return Destination.of(target, guard=self._guard, bypass=self._bypass)
 
     async def attempt(self, destination: Destination, post: Post) -> Answer:
-        """Post once. Whatever the other side does is an Answer, within the policy's timeout_s."""
-        exchange = _Exchange()
-        error = ""
+        """Post once, if the host's circuit lets it.
+
+        Whatever the other side does is an Answer, within the policy's timeout_s.
+        """
+        if destination.refused:
+            return Answer(Verdict.RETRY, error=destination.refused, blames_host=False)
+        origin = destination.origin
+        if wait_s := self._breaker.enter(origin):
+            return Answer(Verdict.HELD, error="the host failed too often", retry_after_s=wait_s)
+        answer: Answer | None = None
         try:
-            async with asyncio.timeout(self._policy.timeout_s):
+            answer = await self._try(destination, post)
+        finally:
+            if answer is None or not (answer.status or answer.blames_host):
+                self._breaker.left(origin)
+            elif answer.blames_host:
+                self._breaker.failed(origin)
+            else:
+                self._breaker.succeeded(origin)
+        return answer
+
+    async def _try(self, destination: Destination, post: Post) -> Answer:
+        exchange = _Exchange()
+        answer = Answer(Verdict.RETRY)
+        try:
+            async with asyncio.timeout(self.policy.timeout_s):
                 await self._repeat_if_stale(destination, post, exchange)
         except TimeoutError:
-            error = f"no answer within {self._policy.timeout_s:g} s"
+            error = f"no answer within {self.policy.timeout_s:g} s"
+            answer = Answer(Verdict.RETRY, error=error, blames_host=True)
         except (aiohttp.ClientError, OSError, ValueError) as failure:
-            error = _words(failure)
-        if exchange.status:
-            return judge(
-                exchange.status,
-                exchange.retry_after,
-                longest_retry_after_s=self._policy.longest_retry_after_s,
-            )
-        return Answer(Verdict.RETRY, error=error)
+            answer = told(failure)
+        if not exchange.status:
+            return answer
+        return judge(
+            exchange.status,
+            exchange.retry_after,
+            longest_retry_after_s=self.policy.longest_retry_after_s,
+        )
 
     async def _repeat_if_stale(
         self, destination: Destination, post: Post, exchange: _Exchange
@@ -163,6 +172,7 @@ class Poster:
             data=body if len(body) < _LARGE_BODY_BYTES else io.BytesIO(body),
             headers=headers,
             allow_redirects=False,
+            proxy=self._proxy,
         ) as response:
             exchange.retry_after = response.headers.get("Retry-After")
             exchange.status = response.status
@@ -180,25 +190,15 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
     response.close()
 
 
-def _connect_freshly(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Make the socket of a new connection, and note for whose attempt."""
+def _connect_freshly(guard: Guard | None, address: aiohttp.AddrInfoType) -> socket.socket:
+    """Make the socket of a new connection, and note for whose attempt.
+
+    Every connection passes here, also one to an address that no resolver has seen.
+    """
+    family, kind, protocol, _, numbers = address
+    if guard is not None:
+        guard.check(str(numbers[0]), int(numbers[1]))
     exchange = _at_hand.get(None)
     if exchange is not None:
         exchange.fresh = True
-    family, kind, protocol, _, _ = address
     return socket.socket(family, kind, protocol)
-
-
-def _words(failure: Exception) -> str:
-    """Why there was no answer. Never the exception's own text, which may hold the URL."""
-    match failure:
-        case aiohttp.ClientConnectorDNSError():
-            return "the host's name could not be resolved"
-        case aiohttp.ClientSSLError():
-            return "the TLS handshake failed"
-        case aiohttp.ClientConnectorError():
-            return f"could not connect: {failure.strerror or 'unknown'}"
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | ConnectionError():
-            return "the connection was closed before an answer"
-        case _:
-            return f"the answer could not be read ({type(failure).__name__})"

@@ -5,6 +5,7 @@ is one JSON value: the runtime sits in the agent's sandbox, and text that broke
 out of its field would put words of its own under our signature.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -93,6 +94,11 @@ def build(agent_id: str, response: agent_pb2.AgentResponse) -> Post:
     )
     suffix = f"{response.request_id}_final" if final else response.seq
     return Post(f"{agent_id}_{suffix}", msgspec.json.encode(payload))
+
+
+def together(posts: Sequence[Post]) -> Post:
+    """Several posts of a turn as one batch, under the id of the last."""
+    return Post(posts[-1].webhook_id, b'{"events":[' + b",".join(p.body for p in posts) + b"]}")
 
 
 def _content(response: agent_pb2.AgentResponse) -> tuple[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Trying an event again after an attempt has failed.
 
-Entered only then: the happy path does not pay for it.
+Entered only then: the happy path does not pay for it. Short waits are slept here;
+a longer one is the agent's, which keeps it whatever becomes of this gateway.
 """
 
 import random
@@ -16,53 +17,91 @@ from gateway.delivery.policy import Policy
 _ENOUGH_DOUBLINGS = 32
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Of one event, before the attempt at hand: how many, and since when (Unix time).
+
+    They come from the agent, so that waits grow and the budget runs on wherever
+    the next attempt is made.
+    """
+
+    count: int = 0
+    since_s: float = 0.0
+
+
+NONE_FAILED = Failures()
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The event is to be tried again, no earlier than in `delay_s`, and not from here."""
+
+    delay_s: float
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The event is not to be tried again; `answer` was the last."""
+
+    answer: Answer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retries:
-    """Repeats the attempts of one event until it is settled or the policy is spent.
+    """Repeats the attempts of one event until it is settled, or left to the agent.
 
     Attributes:
-        failed: told of every failure that is going to be repeated.
-        stopping: True ends it after the attempt in flight.
+        failed: told of every failure that is going to be repeated from here.
+        stopping: True leaves it to the agent after the attempt in flight.
     """
 
     policy: Policy
     failed: Callable[[Answer], None]
     stopping: Callable[[], bool]
 
-    async def run(self, first: Answer, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer that settled it, or the last failure.
-
-        `first` is the failure at hand; an attempt never comes earlier than the
-        Retry-After of the failure before it.
-        """
+    async def run(
+        self, first: Answer, attempt: Callable[[], Awaitable[Answer]], *, before: Failures
+    ) -> Answer | Later | Spent:
+        """What settled it, or what is to become of it. `first` is the failure at hand."""
         at_hand = [first]
-        since_s = time.monotonic()
+        since_s = before.since_s or time.time()
 
         async def step() -> Answer:
             return at_hand.pop() if at_hand else await attempt()
 
+        def ended(state: RetryCallState) -> Later | Spent:
+            spent = self._spent(before.count + state.attempt_number, since_s)
+            return Spent(_answer(state)) if spent else Later(state.upcoming_sleep, _answer(state))
+
+        def to_be_left(state: RetryCallState) -> bool:
+            too_long = state.upcoming_sleep > self.policy.longest_sleep_s
+            asked = _answer(state).retry_after_s > 0
+            spent = self._spent(before.count + state.attempt_number, since_s)
+            return too_long or asked or spent or self.stopping()
+
         retrying = AsyncRetrying(
             retry=retry_if_result(_to_be_repeated),
-            stop=lambda state: self._spent(state, since_s),
-            wait=self._wait_s,
+            stop=to_be_left,
+            wait=lambda state: self._wait_s(before.count + state.attempt_number, _answer(state)),
             before_sleep=lambda state: self.failed(_answer(state)),
-            retry_error_callback=_answer,
+            retry_error_callback=ended,
         )
-        answer: Answer = await retrying(step)
-        return answer
+        outcome: Answer | Later | Spent = await retrying(step)
+        return outcome
 
-    def _spent(self, state: RetryCallState, since_s: float) -> bool:
+    def _spent(self, failures: int, since_s: float) -> bool:
         most = self.policy.max_attempts
-        if self.stopping() or (most is not None and state.attempt_number >= most):
+        if most is not None and failures >= most:
             return True
-        return time.monotonic() - since_s >= self.policy.budget_s
+        return time.time() - since_s >= self.policy.budget_s
 
-    def _wait_s(self, state: RetryCallState) -> float:
+    def _wait_s(self, failures: int, answer: Answer) -> float:
         """Full jitter over a doubling window, never below Retry-After."""
-        doublings = min(state.attempt_number - 1, _ENOUGH_DOUBLINGS)
+        doublings = min(failures - 1, _ENOUGH_DOUBLINGS)
         window_s = min(self.policy.first_wait_s * 2**doublings, self.policy.longest_wait_s)
         jitter_s = random.uniform(0, window_s)  # noqa: S311 - spreads load, guards nothing
-        return max(_answer(state).retry_after_s, jitter_s)
+        return max(answer.retry_after_s, jitter_s)
 
 
 def _to_be_repeated(answer: Answer) -> bool:

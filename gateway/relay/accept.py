@@ -6,6 +6,7 @@ import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay
 from tenacity import wait_random_exponential as backoff
 
+from gateway.delivery.guard import Guard
 from gateway.delivery.ticket import seal
 from gateway.errors import BadRequest, Conflict, Unavailable
 from gateway.keyring import Keyring
@@ -34,12 +35,14 @@ class Accept:
         keyring: Keyring,
         attachments: Attachments,
         *,
+        guard: Guard,
         timing: Timing = STANDARD,
     ) -> None:
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._attachments = attachments
+        self._guard = guard
         self._timing = timing
 
     async def message(
@@ -55,7 +58,7 @@ class Accept:
 
         Raises:
             NotFound: there is no such agent.
-            BadRequest: the agent refuses a field; names it.
+            BadRequest: the agent refuses a field, or the guard the address; names it.
             Conflict: the request_id stands for other content.
             Exhausted: the agent takes no more for now.
             Unavailable: it does not answer; repeating the same is safe.
@@ -85,6 +88,7 @@ class Accept:
         request_id = request.request_id
         submit = relay_pb2.SubmitRequest(request=request)
         if target is not None:
+            self._guard.admit(target.webhook_url)
             submit.ticket = seal(
                 self._keyring, agent_id=agent.agent_id, request_id=request_id, target=target
             )

@@ -7,14 +7,16 @@ from enum import Enum
 
 import grpc
 
-from gateway.delivery.attempt import Destination, Poster
-from gateway.delivery.policy import Policy
+from gateway.delivery.attempt import Poster
+from gateway.delivery.destination import Destination
 from gateway.delivery.ticket import unseal
 from gateway.errors import SealBroken
 from gateway.keyring import Keyring
+from gateway.relay.held import HeldBytes
 from gateway.relay.marks import Marks, Stream
+from gateway.relay.pending import Overrun
 from gateway.relay.timing import Timing
-from gateway.relay.turn import Overrun, Turn
+from gateway.relay.turn import Turn
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 
@@ -58,17 +60,17 @@ class AgentRelay:
         *,
         keyring: Keyring,
         poster: Poster,
-        policy: Policy,
+        held: HeldBytes,
         timing: Timing,
     ) -> None:
         self._agent_id = agent_id
         self._keyring = keyring
         self._poster = poster
-        self._policy = policy
+        self._held = held
         self._timing = timing
         self._marks = Marks(gather_s=timing.gather_s, alive_s=timing.alive_s)
         self._turns: dict[str, Turn] = {}
-        self._deliveries: dict[asyncio.Task[None], Turn] = {}
+        self._deliveries: dict[str, tuple[asyncio.Task[None], Turn]] = {}
         self._stream: Stream | None = None
         self._greeted = False
         self._closing = False
@@ -88,10 +90,14 @@ class AgentRelay:
             try:
                 end = await self._read(stream, tasks)
             finally:
+                self._closing = True
                 stream.cancel()
                 self._set_timer(None)
-                for task in (writer, *self._deliveries):
+                writer.cancel()
+                for task, _ in self._deliveries.values():
                     task.cancel()
+                for turn in self._turns.values():
+                    turn.drop()
         return end
 
     async def finish(self) -> None:
@@ -100,12 +106,10 @@ class AgentRelay:
         `run` returns soon afterwards.
         """
         self._closing = True
-        for task, turn in self._deliveries.items():
-            turn.stop()
-            if not turn.posting:
-                task.cancel()
-        if self._deliveries:
-            await asyncio.wait(self._deliveries)
+        for request_id in self._deliveries:
+            self._leave(request_id)
+        if running := [task for task, _ in self._deliveries.values()]:
+            await asyncio.wait(running)
         self._close()
 
     async def _read(self, stream: Stream, tasks: asyncio.TaskGroup) -> End:
@@ -145,15 +149,18 @@ class AgentRelay:
             self._set_timer(self._timing.linger_s)
 
     def _open(self, opened: relay_pb2.OpenTurn) -> None:
+        """Have a turn, in the place of one of an older generation."""
         self._set_timer(None)
+        if replaced := self._turns.get(opened.request_id):
+            self._leave(opened.request_id)
+            replaced.drop()
         self._turns[opened.request_id] = Turn(
+            opened,
             agent_id=self._agent_id,
-            request_id=opened.request_id,
-            generation=opened.generation,
             destination=self._destination(opened),
             poster=self._poster,
-            policy=self._policy,
             marks=self._marks,
+            held=self._held,
         )
 
     def _destination(self, opened: relay_pb2.OpenTurn) -> Destination | None:
@@ -176,19 +183,32 @@ class AgentRelay:
             return
         for event in events:
             turn = self._turns.get(event.request_id)
-            if turn is not None and turn.add(event) and not turn.running:
-                self._start(turn, tasks)
+            if turn is not None:
+                turn.add(event)
+                self._go_on(turn, tasks)
 
-    def _start(self, turn: Turn, tasks: asyncio.TaskGroup) -> None:
-        turn.running = True
-        task = tasks.create_task(turn.run(), name=f"deliver-{self._agent_id}-{turn.request_id}")
-        self._deliveries[task] = turn
-        task.add_done_callback(self._delivered)
+    def _go_on(self, turn: Turn, tasks: asyncio.TaskGroup) -> None:
+        """Deliver what the turn has, once the attempt of the one it replaced has ended."""
+        request_id = turn.request_id
+        if turn.over:
+            self._turns.pop(request_id, None)
+        elif turn.ready and request_id not in self._deliveries:
+            task = tasks.create_task(turn.run(), name=f"deliver-{self._agent_id}-{request_id}")
+            self._deliveries[request_id] = task, turn
+            task.add_done_callback(lambda _: self._delivered(request_id, tasks))
 
-    def _delivered(self, task: asyncio.Task[None]) -> None:
-        turn = self._deliveries.pop(task)
-        if turn.over and self._turns.get(turn.request_id) is turn:
-            del self._turns[turn.request_id]
+    def _delivered(self, request_id: str, tasks: asyncio.TaskGroup) -> None:
+        del self._deliveries[request_id]
+        if (turn := self._turns.get(request_id)) and not self._closing:
+            self._go_on(turn, tasks)
+
+    def _leave(self, request_id: str) -> None:
+        """Deliver no more of a turn than what is in flight."""
+        if running := self._deliveries.get(request_id):
+            task, turn = running
+            turn.stop()
+            if not turn.posting:
+                task.cancel()
 
     def _set_timer(self, seconds: float | None) -> None:
         """Close after so long; None: not now."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.delivery.attempt import Poster
-from gateway.delivery.policy import Policy
 from gateway.errors import GatewayError, KeyringError, NotFound
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
 from gateway.relay.agent_relay import AgentRelay, End
+from gateway.relay.held import HeldBytes
 from gateway.relay.links import Link, Links, bearer
 from gateway.relay.timing import STANDARD, Timing
 
@@ -41,14 +41,13 @@ class Attachments:
         keyring: Keyring,
         poster: Poster,
         *,
-        policy: Policy,
         timing: Timing = STANDARD,
     ) -> None:
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._poster = poster
-        self._policy = policy
+        self._held = HeldBytes(poster.policy.held_bytes)
         self._timing = timing
         self._attachments: dict[str, _Attachment] = {}
         self._closing = False
@@ -152,7 +151,7 @@ class Attachments:
             agent_id,
             keyring=self._keyring,
             poster=self._poster,
-            policy=self._policy,
+            held=self._held,
             timing=self._timing,
         )
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 
 import grpc
 
@@ -15,8 +16,8 @@ _ALIVE = relay_pb2.RelayUp(alive=relay_pb2.Alive())
 class Marks:
     """The marks of one stream. Turns add to them; one task, `run`, writes them.
 
-    Acknowledgements are cumulative, so only the highest of a turn is written. A
-    reject or an abandon of a turn is never overtaken by its acknowledgements.
+    Acknowledgements are cumulative, so only the highest of a turn is written.
+    What else is told of a turn is never overtaken by its acknowledgements.
     """
 
     def __init__(self, *, gather_s: float, alive_s: float) -> None:
@@ -38,6 +39,46 @@ class Marks:
             request_id=request_id, generation=generation, seq=seq, status=status
         )
         self._add(request_id, relay_pb2.RelayUp(reject=reject))
+
+    def failed(
+        self, request_id: str, *, generation: int, seq: int, status: int, error: str
+    ) -> None:
+        """An attempt failed, and the next one follows soon, from here. `status` 0: no answer."""
+        failed = relay_pb2.Failed(
+            request_id=request_id,
+            generation=generation,
+            seq=seq,
+            last_status=status,
+            last_error=error,
+        )
+        self._add(request_id, relay_pb2.RelayUp(failed=failed))
+
+    def park(
+        self,
+        request_id: str,
+        *,
+        generation: int,
+        seq: int,
+        delay_s: float,
+        failure: bool,
+        status: int,
+        error: str,
+    ) -> None:
+        """The agent has the turn again; the next attempt is due in `delay_s`.
+
+        `failure`: because an attempt failed that has not been told.
+        """
+        park = relay_pb2.Park(
+            request_id=request_id,
+            generation=generation,
+            seq=seq,
+            delay_ms=math.ceil(delay_s * 1000),
+            attempts=int(failure),
+            last_status=status,
+            last_error=error,
+            failure=failure,
+        )
+        self._add(request_id, relay_pb2.RelayUp(park=park))
 
     def abandon(self, request_id: str, *, generation: int, reason: str) -> None:
         """Nothing of this turn is to be delivered any more."""

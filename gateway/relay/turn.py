@@ -1,96 +1,145 @@
 """One turn on its way to its receiver."""
 
+import asyncio
+import contextlib
+import functools
 import logging
-from collections import deque
+import random
+from collections.abc import Sequence
 
 from gateway.delivery.answer import Answer, Verdict
-from gateway.delivery.attempt import Destination, Poster
-from gateway.delivery.payload import Post, build
-from gateway.delivery.policy import Policy
-from gateway.delivery.retry import Retries
+from gateway.delivery.attempt import Poster
+from gateway.delivery.destination import Destination
+from gateway.delivery.payload import Post, build, together
+from gateway.delivery.retry import NONE_FAILED, Failures, Later, Retries, Spent
+from gateway.relay.held import HeldBytes
 from gateway.relay.marks import Marks
+from gateway.relay.pending import Pending
 from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
 
-WINDOW_EVENTS = 64
-"""An agent sends at most so many events of a turn beyond its mark."""
+Events = Sequence[agent_pb2.AgentResponse]
+Outcome = Answer | Later | Spent
 
-
-class Overrun(Exception):
-    """An agent sent more of a turn than its window; the relay does not outlive it."""
+_SEALED = Answer(Verdict.HELD, error="no gateway key opens the ticket")
+_NO_ROOM = Answer(Verdict.HELD, error="the gateway holds as much as it may")
 
 
 class Turn:
-    """Delivers one event at a time, in order, and marks each when it is settled.
+    """Delivers one event (or batch) at a time, in order, and marks each when it is settled.
 
     The relay's reader adds events; the turn's own task, `run`, delivers them and
-    ends when there are none. `destination` None: its ticket does not open, so
-    its events are held back, undelivered, by the agent.
+    ends when there are none. Once `over`, it holds nothing and takes nothing:
+    its final is settled, or it is abandoned or parked, and comes again under
+    another OpenTurn if at all.
     """
 
     def __init__(
         self,
+        opened: relay_pb2.OpenTurn,
         *,
         agent_id: str,
-        request_id: str,
-        generation: int,
         destination: Destination | None,
         poster: Poster,
-        policy: Policy,
         marks: Marks,
+        held: HeldBytes,
     ) -> None:
-        self.request_id = request_id
-        self.generation = generation
-        self.running = False
+        """`destination` None: the ticket does not open."""
+        self.request_id = opened.request_id
         self.over = False
+        self._generation = opened.generation
         self._agent_id = agent_id
         self._destination = destination
         self._poster = poster
         self._marks = marks
-        self._pending: deque[agent_pb2.AgentResponse] = deque()
+        self._pending = Pending(held)
+        self._failures = Failures(opened.attempts, opened.first_failure_ms / 1000)
+        self._at_hand = 0
+        self._one_by_one = 0
+        self._no_room_for = 0
         self._posting = False
         self._stopping = False
-        self._retries = Retries(policy=policy, failed=self._tell, stopping=lambda: self._stopping)
+        self._more = asyncio.Event()
+        self._retries = Retries(
+            policy=poster.policy, failed=self._failed, stopping=lambda: self._stopping
+        )
 
-    def add(self, event: agent_pb2.AgentResponse) -> bool:
-        """Append an event; whether `run` has something to do now.
+    @property
+    def ready(self) -> bool:
+        """Whether `run` has something to do."""
+        return bool(self._pending) and not self._stopping
+
+    @property
+    def posting(self) -> bool:
+        """Whether an attempt is in flight, rather than a wait for something."""
+        return self._posting
+
+    def add(self, event: agent_pb2.AgentResponse) -> None:
+        """Append an event, or park the turn when there is no room for it.
 
         Raises:
             Overrun: the agent sends more than its window.
         """
-        if self._destination is None or self._stopping or self.over:
-            return False
-        if len(self._pending) >= WINDOW_EVENTS:
-            raise Overrun(self.request_id)
-        self._pending.append(event)
-        return True
-
-    @property
-    def posting(self) -> bool:
-        """Whether an attempt is in flight, rather than a wait for the next one."""
-        return self._posting
+        if self.over or self._stopping or self._no_room_for:
+            return
+        if self._destination is None:
+            self._park(event.seq, self._poster.policy.sealed_wait_s, _SEALED)
+        elif not self._pending.add(event):
+            self._no_room_for = self._pending.keep(self._at_hand) or event.seq
+            if not self._at_hand:
+                self._wait_for_room()
+        self._more.set()
 
     def stop(self) -> None:
         """Take no other event; `run` ends after the attempt in flight."""
         self._stopping = True
 
-    async def run(self) -> None:
-        """Deliver what is pending. Whoever starts it sets `running`, which it resets."""
-        try:
-            while self._pending and not self._stopping:
-                await self._deliver(self._pending[0])
-        finally:
-            self.running = False
+    def drop(self) -> None:
+        """Hold nothing any more."""
+        self.over = True
+        self._pending.keep(0)
 
-    async def _deliver(self, event: agent_pb2.AgentResponse) -> None:
+    async def run(self) -> None:
+        """Deliver what is pending."""
+        while self.ready:
+            await self._deliver()
+        if self._no_room_for and not self.over:
+            self._wait_for_room()
+
+    async def _deliver(self) -> None:
         destination = self._destination
         assert destination is not None  # without one nothing is ever pending
-        post = build(self._agent_id, event)
+        events = await self._gather(destination)
+        self._at_hand = len(events)
+        if events:
+            outcome = await self._outcome(events, destination)
+            if not self.over:
+                self._settle(events, outcome)
+        self._at_hand = 0
+
+    async def _gather(self, destination: Destination) -> Events:
+        """The events of the next post; for a batch it waits for more, but not long."""
+        batch = destination.batch
+        if batch is None or self._one_by_one:
+            return self._pending.first(1)
+        wait_s = min(batch.max_wait_ms / 1000, self._poster.policy.longest_gather_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                while not (self.over or self._pending.complete(batch.max_events)):
+                    self._more.clear()
+                    await self._more.wait()
+        return self._pending.first(batch.max_events)
+
+    async def _outcome(self, events: Events, destination: Destination) -> Outcome:
+        posts = [build(self._agent_id, event) for event in events]
+        post = posts[0] if destination.batch is None else together(posts)
         answer = await self._attempt(destination, post)
-        if answer.verdict is Verdict.RETRY:
-            answer = await self._retries.run(answer, lambda: self._attempt(destination, post))
-        self._settle(event, answer)
+        if answer.verdict is not Verdict.RETRY:
+            return answer
+        attempt = functools.partial(self._attempt, destination, post)
+        return await self._retries.run(answer, attempt, before=self._failures)
 
     async def _attempt(self, destination: Destination, post: Post) -> Answer:
         self._posting = True
@@ -99,39 +148,71 @@ class Turn:
         finally:
             self._posting = False
 
-    def _settle(self, event: agent_pb2.AgentResponse, answer: Answer) -> None:
-        match answer.verdict:
-            case Verdict.DELIVERED:
-                self._advance(event)
-                self._marks.ack(self.request_id, generation=self.generation, seq=event.seq)
-            case Verdict.REJECTED:
-                self._tell(answer)
-                self._advance(event)
-                self._marks.reject(
-                    self.request_id,
-                    generation=self.generation,
-                    seq=event.seq,
-                    status=answer.status,
-                )
-            case Verdict.GONE:
-                self._abandon("the receiver answered 410")
-            case Verdict.RETRY if not self._stopping:
+    def _settle(self, events: Events, outcome: Outcome) -> None:
+        first, last = events[0], events[-1]
+        match outcome:
+            case Later(delay_s, answer):
+                self._park(first.seq, delay_s, answer)
+            case Spent(answer):
                 self._abandon(f"the retries are spent: {answer.error}")
+            case Answer(Verdict.DELIVERED):
+                self._marks.ack(self.request_id, generation=self._generation, seq=last.seq)
+                self._advance(events)
+            case Answer(Verdict.REJECTED) if first is not last:
+                self._one_by_one = len(events)
+            case Answer(Verdict.REJECTED, status):
+                self._tell("delivery_rejected", seq=last.seq, status=status)
+                self._marks.reject(
+                    self.request_id, generation=self._generation, seq=last.seq, status=status
+                )
+                self._advance(events)
+            case Answer(Verdict.HELD):
+                self._park(first.seq, outcome.retry_after_s, outcome)
+            case Answer(Verdict.GONE):
+                self._abandon("the receiver answered 410")
 
-    def _advance(self, event: agent_pb2.AgentResponse) -> None:
-        self._pending.popleft()
-        self.over = event.is_final
+    def _advance(self, events: Events) -> None:
+        self._pending.settle(len(events))
+        self._failures = NONE_FAILED
+        self._one_by_one = max(self._one_by_one - len(events), 0)
+        if events[-1].is_final:
+            self.drop()
+
+    def _wait_for_room(self) -> None:
+        jitter = random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
+        self._park(self._no_room_for, self._poster.policy.room_wait_s * jitter, _NO_ROOM)
+
+    def _park(self, seq: int, delay_s: float, answer: Answer) -> None:
+        """Give the turn back to its agent; it counts a failure only if there was an attempt."""
+        self.drop()
+        self._marks.park(
+            self.request_id,
+            generation=self._generation,
+            seq=seq,
+            delay_s=delay_s,
+            failure=answer.verdict is Verdict.RETRY,
+            status=answer.status,
+            error=answer.error,
+        )
+        told = {"status": answer.status, "error": answer.error, "delay_s": round(delay_s, 3)}
+        self._tell("delivery_parked", seq=seq, **told)
 
     def _abandon(self, reason: str) -> None:
-        self._pending.clear()
-        self.over = True
-        self._marks.abandon(self.request_id, generation=self.generation, reason=reason)
-        log.warning("deliveries_abandoned", extra={**self._fields(), "reason": reason})
+        self.drop()
+        self._marks.abandon(self.request_id, generation=self._generation, reason=reason)
+        self._tell("deliveries_abandoned", reason=reason)
 
-    def _tell(self, answer: Answer) -> None:
-        """One line for an event that was not taken."""
-        told = {"seq": self._pending[0].seq, "status": answer.status, "error": answer.error}
-        log.warning(f"delivery_{answer.verdict.value}", extra={**self._fields(), **told})
+    def _failed(self, answer: Answer) -> None:
+        """An attempt failed and is going to be repeated from here."""
+        [seq] = [event.seq for event in self._pending.first(1)]
+        self._marks.failed(
+            self.request_id,
+            generation=self._generation,
+            seq=seq,
+            status=answer.status,
+            error=answer.error,
+        )
+        self._tell("delivery_retry", seq=seq, status=answer.status, error=answer.error)
 
-    def _fields(self) -> dict[str, object]:
-        return {"agent": self._agent_id, "request_id": self.request_id}
+    def _tell(self, name: str, **fields: object) -> None:
+        log.warning(name, extra={"agent": self._agent_id, "request_id": self.request_id, **fields})

@@ -9,12 +9,12 @@ import socket
 import time
 from email.utils import formatdate
 
-import aiohttp
 import pytest
 from standardwebhooks import Webhook
 
 from gateway.delivery.answer import Answer, Verdict
-from gateway.delivery.attempt import Bypass, Poster
+from gateway.delivery.attempt import Poster
+from gateway.delivery.destination import Bypass
 from gateway.delivery.payload import Post
 from gateway.model import Target
 from tests.gateway.delivery.conftest import Posting
@@ -144,11 +144,8 @@ async def test_fault_10_a_refused_connection_is_retried(posting: Posting) -> Non
 
 async def test_fault_10_a_name_that_does_not_exist_is_retried(posting: Posting) -> None:
     """Names come and go; only time ends the retries."""
-    async with name_server({}) as port:
-        resolver = aiohttp.AsyncResolver(nameservers=[f"127.0.0.1:{port}"])
-        async with posting(resolver=resolver) as poster:
-            answer = await attempt(poster, "http://nowhere.example/")
-        await resolver.close()
+    async with name_server({}) as port, posting(name_server=port) as poster:
+        answer = await attempt(poster, "http://nowhere.example/")
     assert (answer.verdict, answer.status) == (Verdict.RETRY, 0)
     assert answer.error == "the host's name could not be resolved"
 
@@ -158,17 +155,14 @@ async def test_fault_30_a_resolver_that_hangs_holds_nobody_up(
 ) -> None:
     """Forty names that never resolve, and another receiver gets its event at once."""
     hung = {f"h{number}.example": "hang" for number in range(40)}
-    async with name_server(hung) as port:
-        resolver = aiohttp.AsyncResolver(nameservers=[f"127.0.0.1:{port}"], timeout=30, tries=1)
-        async with posting(resolver=resolver, timeout_s=30) as poster:
-            stuck = [asyncio.create_task(attempt(poster, f"http://{name}/")) for name in hung]
-            async with asyncio.timeout(5):
-                answer = await attempt(poster, receiver.url)
-            assert not any(task.done() for task in stuck)
-            for task in stuck:
-                task.cancel()
-            await asyncio.gather(*stuck, return_exceptions=True)
-        await resolver.close()
+    async with name_server(hung) as port, posting(name_server=port, timeout_s=30) as poster:
+        stuck = [asyncio.create_task(attempt(poster, f"http://{name}/")) for name in hung]
+        async with asyncio.timeout(5):
+            answer = await attempt(poster, receiver.url)
+        assert not any(task.done() for task in stuck)
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
     assert answer.verdict is Verdict.DELIVERED
 
 
@@ -178,7 +172,7 @@ async def test_fault_12_headers_never_come(receiver: Receiver, posting: Posting)
     async with posting(timeout_s=0.2) as poster:
         async with asyncio.timeout(5):
             answer = await attempt(poster, receiver.url)
-    assert answer == Answer(Verdict.RETRY, 0, "no answer within 0.2 s")
+    assert answer == Answer(Verdict.RETRY, 0, "no answer within 0.2 s", blames_host=True)
 
 
 @pytest.mark.parametrize(("status", "verdict"), [(200, Verdict.DELIVERED), (500, Verdict.RETRY)])
@@ -236,7 +230,8 @@ async def test_fault_16_a_fresh_connection_is_not(receiver: Receiver, posting: P
     receiver.default = lambda _: Reply(close=True)
     async with posting() as poster:
         answer = await attempt(poster, receiver.url)
-    assert answer == Answer(Verdict.RETRY, 0, "the connection was closed before an answer")
+    error = "the connection was closed before an answer"
+    assert answer == Answer(Verdict.RETRY, 0, error, blames_host=True)
     assert len(receiver.hooks) == 1
 
 

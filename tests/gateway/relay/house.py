@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.delivery.attempt import Bypass, Poster
+from gateway.delivery.attempt import Poster
+from gateway.delivery.guard import LOOPBACK, Guard
 from gateway.delivery.policy import Policy
 from gateway.delivery.ticket import seal
 from gateway.keyring import GatewayKey, Keyring
@@ -68,12 +69,13 @@ async def house(
     keyring = keyring or Keyring([GatewayKey.new()])
     times = replace(TIMING, **timing)
     launcher, links = ScriptedLauncher(), Links()
-    poster = Poster(policy, bypass=Bypass())
+    guard = Guard(LOOPBACK, own_port=lambda: 0)
+    poster = Poster(policy, guard=guard)
     async with Receiver() as receiver, ScriptedAgent.playing(AGENT) as peer:
         launcher.add(agent(AGENT, key_id=keyring.current_id), peer.target)
         peer.token = keyring.token(AGENT, "relay", key_id=keyring.current_id)
-        attachments = Attachments(launcher, links, keyring, poster, policy=policy, timing=times)
-        accept = Accept(launcher, links, keyring, attachments, timing=times)
+        attachments = Attachments(launcher, links, keyring, poster, timing=times)
+        accept = Accept(launcher, links, keyring, attachments, guard=guard, timing=times)
         lifecycle = Lifecycle(launcher, links, attachments, keyring=keyring, timing=times)
         await poster.start()
         try:
