@@ -158,6 +158,8 @@ class Poster:
         _at_hand.set(exchange)
         try:
             await self._exchange(destination.url, headers, post.body, exchange)
+        except aiohttp.ClientConnectorError:
+            raise
         except aiohttp.ClientConnectionError:
             if exchange.status or exchange.fresh:
                 raise

@@ -60,7 +60,7 @@ def unseal(keyring: Keyring, ticket: bytes, *, agent_id: str, request_id: str) -
         raise SealBroken("the ticket holds something else than a target") from error
     if (sealed.agent_id, sealed.request_id) != (agent_id, request_id):
         raise SealBroken("the ticket was sealed for another turn")
-    batch = Batch(max_events=sealed.batch[0], max_wait_ms=sealed.batch[1]) if sealed.batch else None
+    batch = sealed.batch and Batch(max_events=sealed.batch[0], max_wait_ms=sealed.batch[1])
     return Target(webhook_url=sealed.webhook_url, webhook_secret=sealed.webhook_secret, batch=batch)
 
 

@@ -87,8 +87,9 @@ class Turn:
         if self._destination is None:
             self._park(event.seq, self._poster.policy.sealed_wait_s, _SEALED)
         elif not self._pending.add(event):
-            self._no_room_for = self._pending.keep(self._at_hand) or event.seq
-            if not self._at_hand:
+            # One event stays, so that a turn always gets on.
+            self._no_room_for = self._pending.keep(max(self._at_hand, 1)) or event.seq
+            if not self._pending:
                 self._wait_for_room()
         self._more.set()
 
@@ -113,10 +114,9 @@ class Turn:
         assert destination is not None  # without one nothing is ever pending
         events = await self._gather(destination)
         self._at_hand = len(events)
-        if events:
-            outcome = await self._outcome(events, destination)
-            if not self.over:
-                self._settle(events, outcome)
+        outcome = await self._outcome(events, destination)
+        if not self.over:
+            self._settle(events, outcome)
         self._at_hand = 0
 
     async def _gather(self, destination: Destination) -> Events:
@@ -127,7 +127,7 @@ class Turn:
         wait_s = min(batch.max_wait_ms / 1000, self._poster.policy.longest_gather_s)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
-                while not (self.over or self._pending.complete(batch.max_events)):
+                while not (self._no_room_for or self._pending.complete(batch.max_events)):
                     self._more.clear()
                     await self._more.wait()
         return self._pending.first(batch.max_events)

@@ -1,6 +1,7 @@
 """The gateway's environment."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,11 @@ def test_every_variable_is_read() -> None:
             "FORGE_MAX_BODY_BYTES": "2048",
             "WEBHOOK_TIMEOUT": "1.5h",
             "WEBHOOK_MAX_RETRIES": "3",
+            "WEBHOOK_RETRY_FOR": "1h",
+            "WEBHOOK_CIRCUIT_THRESHOLD": "7",
+            "WEBHOOK_CIRCUIT_TIMEOUT": "5s",
+            "FORGE_WEBHOOK_ALLOW_NETWORKS": "10.0.0.0/8, fd00::/8,",
+            "FORGE_WEBHOOK_PROXY": "http://user:hush@proxy.example:3128",
             "FORGE_LOG_FORMAT": "json",
         }
     )
@@ -47,6 +53,13 @@ def test_every_variable_is_read() -> None:
     assert (settings.shutdown_timeout, settings.create_timeout) == (Duration(90), Duration(0.5))
     assert (settings.webhook_timeout, settings.webhook_max_retries) == (Duration(5400), 3)
     assert settings.max_body_bytes == 2048
+    assert settings.webhook_retry_for == Duration(3600)
+    assert (settings.webhook_circuit_threshold, settings.webhook_circuit_timeout) == (
+        7,
+        Duration(5),
+    )
+    assert settings.webhook_allow_networks == (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert settings.webhook_proxy == "http://user:hush@proxy.example:3128"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +79,12 @@ def test_every_variable_is_read() -> None:
         ("CORS_ORIGINS", "*", "'*' is no origin"),
         ("CORS_ORIGINS", "https://a.example/", "no origin"),
         ("CORS_ORIGINS", "a.example", "no origin"),
+        ("WEBHOOK_RETRY_FOR", "1 day", "a duration such as 500ms"),
+        ("WEBHOOK_CIRCUIT_THRESHOLD", "0", ">= 1"),
+        ("FORGE_WEBHOOK_ALLOW_NETWORKS", "10.0.0.1/8", "networks such as 10.0.0.0/8"),
+        ("FORGE_WEBHOOK_ALLOW_NETWORKS", "intranet", "networks such as 10.0.0.0/8"),
+        ("FORGE_WEBHOOK_PROXY", "proxy:3128", "http://proxy.example.com:3128"),
+        ("FORGE_WEBHOOK_PROXY", "socks5://hush@proxy", "http://proxy.example.com:3128"),
         ("FORGE_LOG_FORMAT", "xml", "one of auto, json, text"),
         ("WEBHOOK_TIMEOUT", "0s", "at least 1ms"),
         ("FORGE_CREATE_TIMEOUT", "0s", "at least 1ms"),
@@ -89,6 +108,7 @@ def test_what_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
     assert said in str(caught.value)
     assert str(caught.value).isprintable()
     assert "evil" not in str(caught.value)
+    assert "hush" not in str(caught.value)
 
 
 def test_hosts_are_names_or_addresses() -> None:
@@ -117,7 +137,8 @@ def test_every_variable_is_described() -> None:
 
 def test_secrets_are_in_no_repr() -> None:
     """Settings can be logged."""
-    assert "hush" not in repr(Settings.from_env({"VERCEL_BYPASS_TOKEN": "hush"}))
+    secrets = {"VERCEL_BYPASS_TOKEN": "hush", "FORGE_WEBHOOK_PROXY": "http://u:hush@p.example"}
+    assert "hush" not in repr(Settings.from_env(secrets))
 
 
 def test_ignored_variables_are_told() -> None:

@@ -23,8 +23,22 @@ class PeerRelay:
         self._noticed = noticed
         self._downs: asyncio.Queue[relay_pb2.RelayDown | grpc.StatusCode] = asyncio.Queue()
 
-    def open_turn(self, request_id: str, ticket: bytes, *, generation: int = 1) -> None:
-        turn = relay_pb2.OpenTurn(request_id=request_id, ticket=ticket, generation=generation)
+    def open_turn(
+        self,
+        request_id: str,
+        ticket: bytes,
+        *,
+        generation: int = 1,
+        attempts: int = 0,
+        first_failure_ms: int = 0,
+    ) -> None:
+        turn = relay_pb2.OpenTurn(
+            request_id=request_id,
+            ticket=ticket,
+            generation=generation,
+            attempts=attempts,
+            first_failure_ms=first_failure_ms,
+        )
         self._downs.put_nowait(relay_pb2.RelayDown(turn=turn))
 
     def events(self, *events: agent_pb2.AgentResponse) -> None:
@@ -45,8 +59,13 @@ class PeerRelay:
         return [(ack.request_id, ack.generation, ack.seq) for ack in acks]
 
     def marks(self, name: str) -> list[Any]:
-        """All `reject`, `abandon` or `alive` that came."""
+        """All `reject`, `failed`, `park`, `abandon` or `alive` that came."""
         return [getattr(up, name) for up in self.ups if up.WhichOneof("message") == name]
+
+    async def marked(self, name: str, count: int = 1) -> list[Any]:
+        """The same, once there are so many."""
+        await self.until(lambda: len(self.marks(name)) >= count)
+        return self.marks(name)
 
     async def acked(self, request_id: str, seq: int) -> None:
         """Wait until that event is acknowledged."""

@@ -1,16 +1,20 @@
 """A name server on UDP: answers with the addresses it was given, NXDOMAIN, or never."""
 
 import asyncio
-import socket
+import ipaddress
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, cast
 
-Answer = str | Literal["nxdomain", "hang"]
+Addresses = Sequence[str]
+Answer = Addresses | Literal["nxdomain", "hang"] | Callable[[int], Addresses]
+"""A function is given how often the name was asked for before."""
 
 _NXDOMAIN = 3
 _A = 1
+_AAAA = 28
 
 
 @asynccontextmanager
@@ -29,6 +33,7 @@ async def name_server(answers: Mapping[str, Answer]) -> AsyncIterator[int]:
 class _Server(asyncio.DatagramProtocol):
     def __init__(self, answers: Mapping[str, Answer]) -> None:
         self._answers = answers
+        self._asked: Counter[tuple[str, int]] = Counter()
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -39,13 +44,23 @@ class _Server(asyncio.DatagramProtocol):
         answer = self._answers.get(name, "nxdomain")
         if answer == "hang" or self._transport is None:
             return
-        records = b""
-        if answer != "nxdomain" and kind == _A:
-            address = socket.inet_aton(answer)
-            records = b"\xc0\x0c" + struct.pack(">HHIH", _A, 1, 0, len(address)) + address
+        records: list[bytes] = []
+        if not isinstance(answer, str):
+            asked = self._asked[name, kind]
+            self._asked[name, kind] += 1
+            addresses = answer(asked) if callable(answer) else answer
+            records = [record for address in addresses if (record := _record(address, kind))]
         flags = 0x8180 | (_NXDOMAIN if answer == "nxdomain" else 0)
-        header = data[:2] + struct.pack(">HHHHH", flags, 1, 1 if records else 0, 0, 0)
-        self._transport.sendto(header + data[12:end] + records, addr)
+        header = data[:2] + struct.pack(">HHHHH", flags, 1, len(records), 0, 0)
+        self._transport.sendto(header + data[12:end] + b"".join(records), addr)
+
+
+def _record(address: str, kind: int) -> bytes:
+    """One answer that points back to the question; nothing for the other kind of address."""
+    packed = ipaddress.ip_address(address).packed
+    if kind != (_A if len(packed) == 4 else _AAAA):
+        return b""
+    return b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 0, len(packed)) + packed
 
 
 def _question(data: bytes) -> tuple[str, int, int]:

@@ -150,6 +150,54 @@ async def test_fault_10_a_name_that_does_not_exist_is_retried(posting: Posting) 
     assert answer.error == "the host's name could not be resolved"
 
 
+async def test_fault_11_our_own_resolver_down_closes_no_host(
+    receiver: Receiver, posting: Posting
+) -> None:
+    """Nobody's failures, however many: once names resolve again, the host is served at once."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        for name_server_port in (1, silent.getsockname()[1]):  # refuses; never answers
+            async with posting(name_server=name_server_port, timeout_s=0.4) as poster:
+                answers = [await attempt(poster, "http://known.example/") for _ in range(7)]
+            error = "the host's name could not be resolved"
+            assert answers == [Answer(Verdict.RETRY, error=error)] * 7
+
+
+async def test_fault_18_a_failing_host_is_left_alone(receiver: Receiver, posting: Posting) -> None:
+    """After so many failures in a row nothing is posted, and how long that lasts is told. An
+    answer below 500 is a living host's: it never counts."""
+    async with posting(circuit_failures=3, circuit_wait_s=60) as poster:
+        for status in (500, 503, 404, 429, 308, 599, 500):
+            receiver.script.append(Reply(status=status))
+            assert (await attempt(poster, receiver.url)).verdict is Verdict.RETRY
+        receiver.default = lambda _: Reply(close=True)
+        assert (await attempt(poster, receiver.url)).verdict is Verdict.RETRY
+        posted = len(receiver.hooks)
+        held = await attempt(poster, receiver.url)
+        assert held.verdict is Verdict.HELD
+        assert 59 < held.retry_after_s <= 75
+        assert len(receiver.hooks) == posted
+        async with Receiver() as other:
+            assert (await attempt(poster, other.url)).verdict is Verdict.DELIVERED
+
+
+async def test_fault_18_the_probe_closes_the_circuit(receiver: Receiver, posting: Posting) -> None:
+    """A cancelled probe is none; one that is answered lets everybody through again."""
+    async with posting(circuit_failures=1, circuit_wait_s=0.05) as poster:
+        receiver.script.extend([Reply(status=500), Reply(hang=True)])
+        await attempt(poster, receiver.url)
+        held = await attempt(poster, receiver.url)
+        assert held.verdict is Verdict.HELD
+        await asyncio.sleep(held.retry_after_s)
+        probe = asyncio.create_task(attempt(poster, receiver.url))
+        await receiver.wait(2)
+        assert (await attempt(poster, receiver.url)).verdict is Verdict.HELD
+        probe.cancel()
+        await asyncio.wait({probe})
+        for _ in range(3):
+            assert (await attempt(poster, receiver.url)).verdict is Verdict.DELIVERED
+
+
 async def test_fault_30_a_resolver_that_hangs_holds_nobody_up(
     receiver: Receiver, posting: Posting
 ) -> None:

@@ -9,17 +9,24 @@ from hypothesis import strategies as st
 from gateway.delivery.ticket import check_target, seal, unseal
 from gateway.errors import BadRequest, SealBroken
 from gateway.keyring import GatewayKey, Keyring
-from gateway.model import Target
+from gateway.model import Batch, Target
 
 RING = Keyring([GatewayKey.new()])
 TARGET = Target(webhook_url="https://example.test/hook", webhook_secret="s3cret")
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
-@given(agent_id=texts, request_id=texts, url=texts, secret=texts)
-def test_what_was_sealed_comes_out(agent_id: str, request_id: str, url: str, secret: str) -> None:
+batches = st.none() | st.builds(
+    Batch, max_events=st.integers(1, 64), max_wait_ms=st.integers(0, 60_000)
+)
+
+
+@given(agent_id=texts, request_id=texts, url=texts, secret=texts, batch=batches)
+def test_what_was_sealed_comes_out(
+    agent_id: str, request_id: str, url: str, secret: str, batch: Batch | None
+) -> None:
     """A gateway opens a ticket to exactly the target it was made of."""
-    target = Target(webhook_url=url, webhook_secret=secret)
+    target = Target(webhook_url=url, webhook_secret=secret, batch=batch)
     ticket = seal(RING, agent_id=agent_id, request_id=request_id, target=target)
     assert unseal(RING, ticket, agent_id=agent_id, request_id=request_id) == target
 
@@ -65,6 +72,12 @@ def test_tickets_of_an_older_key_still_open() -> None:
     assert unseal(Keyring([new, old]), ticket, agent_id="a", request_id="r") == TARGET
     with pytest.raises(SealBroken):
         unseal(Keyring([new]), ticket, agent_id="a", request_id="r")
+
+
+def test_tickets_from_before_there_were_batches_open() -> None:
+    """Turns under way survive an upgrade of their gateway."""
+    ticket = RING.seal(b'["a","r","https://example.test/hook","s3cret"]')
+    assert unseal(RING, ticket, agent_id="a", request_id="r") == TARGET
 
 
 def test_something_else_under_our_seal_is_no_ticket() -> None:

@@ -16,7 +16,7 @@ from gateway.relay.attach import Attachments
 from gateway.relay.lifecycle import Lifecycle
 from gateway.relay.links import Links
 from gateway.relay.timing import Timing
-from tests.peers.agent import ScriptedAgent
+from tests.peers.agent import PeerRelay, ScriptedAgent
 from tests.peers.launcher import ScriptedLauncher, agent
 from tests.peers.receiver import Receiver
 
@@ -85,3 +85,9 @@ async def house(
             await attachments.close(1.0)
             await poster.close()
             await links.close()
+
+
+async def attached(home: House) -> PeerRelay:
+    """The agent's relay, once it is there."""
+    home.attachments.ensure(AGENT)
+    return await home.agent.relay()

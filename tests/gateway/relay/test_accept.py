@@ -5,6 +5,7 @@ import pytest
 
 from gateway.delivery.ticket import unseal
 from gateway.errors import BadRequest, Conflict, Exhausted, NotFound, Unavailable
+from gateway.model import Target
 from proto.relay.v1 import relay_pb2
 from tests.gateway.relay.house import AGENT, House, house
 
@@ -140,3 +141,17 @@ async def test_text_that_cannot_travel_is_refused(text: str) -> None:
     async with house() as home:
         with pytest.raises(BadRequest, match="content"):
             await message(home, text=text)
+
+
+async def test_fault_24_an_address_that_is_refused_is_the_callers_mistake() -> None:
+    """400 that names field and setting, before anything is accepted, rather than a day of
+    retries; a name is judged when it is resolved."""
+    async with house() as home:
+        target = Target(webhook_url="http://169.254.169.254/latest/meta-data")
+        with pytest.raises(BadRequest, match="FORGE_WEBHOOK_ALLOW_NETWORKS"):
+            await home.accept.message(AGENT, "r1", "hello", target=target)
+        with pytest.raises(BadRequest, match="webhook_url"):
+            await home.accept.interrupt(AGENT, "i1", target=target)
+        assert not home.agent.submits
+        named = Target(webhook_url="http://metadata.example/")
+        await home.accept.message(AGENT, "r2", "hello", target=named)

@@ -1,0 +1,35 @@
+"""The times and counts of delivery, as settings give them."""
+
+import pytest
+
+from gateway.delivery.policy import LONGEST_SILENCE_S, Policy
+from gateway.errors import SettingsError
+from gateway.settings import Duration, Settings
+
+
+def test_settings_become_the_policy() -> None:
+    """Each variable ends up where it is meant."""
+    policy = Policy.of(
+        Settings(
+            webhook_timeout=Duration(20),
+            webhook_max_retries=3,
+            webhook_retry_for=Duration(60),
+            webhook_circuit_threshold=7,
+            webhook_circuit_timeout=Duration(5),
+        )
+    )
+    assert policy == Policy(
+        timeout_s=20, max_attempts=3, budget_s=60, circuit_failures=7, circuit_wait_s=5
+    )
+    assert Policy.of(Settings()) == Policy()
+
+
+def test_a_timeout_that_no_agent_waits_for_is_refused() -> None:
+    """A relay that holds an event for a minute is taken for dead, and would begin again for
+    ever; so an attempt, and a batch that gathers before it, end earlier."""
+    with pytest.raises(SettingsError, match="WEBHOOK_TIMEOUT"):
+        Policy.of(Settings(webhook_timeout=Duration(46)))
+    for timeout_s in (1.0, 10.0, 45.0):
+        policy = Policy(timeout_s=timeout_s)
+        assert policy.timeout_s + policy.longest_gather_s <= LONGEST_SILENCE_S < 60
+        assert policy.name_s < policy.timeout_s
