@@ -7,7 +7,7 @@ Rooms, from the door inwards; imports point downwards only:
     http         one file a resource, auth, OpenAPI
     relay        submit, links to agents, the relay of one agent, attach, nudge
     launchers    make, find and remove agents        (side by side with delivery)
-    delivery     ticket, signature, attempt, retry policy
+    delivery     ticket, signature, address guard, attempt, breaker, retry policy
     keyring      gateway keys: seal tickets, derive agent tokens
     logs         one event a line, for machines or for a terminal
     descriptors  how many files and sockets this process may open

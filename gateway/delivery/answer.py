@@ -2,9 +2,10 @@
 
 import math
 import time
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
+
+import msgspec
 
 _WORTH_REPEATING = frozenset({404, 407, 408, 409, 425, 429})
 """407 is a proxy's; the others may pass."""
@@ -24,8 +25,7 @@ class Verdict(Enum):
     """It was not posted: the host's circuit is open. No failure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The outcome of one attempt.
 
     Attributes:
@@ -40,6 +40,9 @@ class Answer:
     error: str = ""
     retry_after_s: float = 0.0
     blames_host: bool = False
+
+
+UNKNOWN = Answer(Verdict.RETRY)
 
 
 def judge(status: int, retry_after: str | None, *, longest_retry_after_s: float) -> Answer:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import aiohttp
 from yarl import URL
 
-from gateway.delivery.answer import Answer, Verdict, judge
+from gateway.delivery.answer import UNKNOWN, Answer, Verdict, judge
 from gateway.delivery.breaker import Breaker
 from gateway.delivery.destination import NO_BYPASS, Bypass, Destination
 from gateway.delivery.failure import told
@@ -119,21 +119,24 @@ class Poster:
         origin = destination.origin
         if wait_s := self._breaker.enter(origin):
             return Answer(Verdict.HELD, error="the host failed too often", retry_after_s=wait_s)
-        answer: Answer | None = None
+        answer = UNKNOWN
         try:
             answer = await self._try(destination, post)
         finally:
-            if answer is None or not (answer.status or answer.blames_host):
-                self._breaker.left(origin)
-            elif answer.blames_host:
-                self._breaker.failed(origin)
-            else:
-                self._breaker.succeeded(origin)
+            self._learn(origin, answer)
         return answer
+
+    def _learn(self, origin: str, answer: Answer) -> None:
+        if answer.blames_host:
+            self._breaker.failed(origin)
+        elif answer.status:
+            self._breaker.succeeded(origin)
+        else:
+            self._breaker.left(origin)
 
     async def _try(self, destination: Destination, post: Post) -> Answer:
         exchange = _Exchange()
-        answer = Answer(Verdict.RETRY)
+        answer = UNKNOWN
         try:
             async with asyncio.timeout(self.policy.timeout_s):
                 await self._repeat_if_stale(destination, post, exchange)

@@ -21,7 +21,7 @@ class _Circuit:
 
     failures: int = 0
     wait_s: float = 0.0
-    opens_at_s: float = 0.0
+    probe_at_s: float = 0.0
     probing: bool = False
 
 
@@ -51,7 +51,7 @@ class Breaker:
         circuit = self._circuits.get(host)
         if circuit is None or not circuit.wait_s:
             return 0.0
-        left_s = circuit.opens_at_s - time.monotonic()
+        left_s = circuit.probe_at_s - time.monotonic()
         if left_s <= 0 and not circuit.probing:
             circuit.probing = True
             return 0.0
@@ -82,5 +82,5 @@ class Breaker:
 
     def _open(self, circuit: _Circuit, wait_s: float) -> None:
         circuit.wait_s = min(wait_s, self._longest_wait_s)
-        circuit.opens_at_s = time.monotonic() + circuit.wait_s
+        circuit.probe_at_s = time.monotonic() + circuit.wait_s
         circuit.probing = False

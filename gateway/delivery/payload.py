@@ -6,7 +6,6 @@ out of its field would put words of its own under our signature.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,8 +32,7 @@ _LAST_MS = 253_402_300_799_999
 _one_value = msgspec.json.Decoder(Raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True):
     """One event as it is posted. The id never changes, whoever posts it, however often."""
 
     webhook_id: str

@@ -6,7 +6,8 @@ to an agent's runtime (status, retirement). Out of here: how agents are made and
 found (`gateway.launchers`), how one event is posted (`gateway.delivery`), HTTP.
 
 What a relay holds may be lost at any moment: the agent's journal has it, and
-whoever attaches next gets everything from the mark on.
+whoever attaches next gets everything from the mark on. So nothing waits here for
+longer than seconds: a turn that has to is parked, which gives it back to its agent.
 
 Imports: gateway.{launchers.protocol,delivery,keyring,errors,model} and proto;
 only `gateway.http` and `gateway.app` import this room.

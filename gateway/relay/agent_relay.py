@@ -68,7 +68,11 @@ class AgentRelay:
         self._poster = poster
         self._held = held
         self._timing = timing
-        self._marks = Marks(gather_s=timing.gather_s, alive_s=timing.alive_s)
+        self._marks = Marks(
+            gather_s=timing.gather_s,
+            longest_gather_s=timing.longest_gather_s,
+            alive_s=timing.alive_s,
+        )
         self._turns: dict[str, Turn] = {}
         self._deliveries: dict[str, tuple[asyncio.Task[None], Turn]] = {}
         self._stream: Stream | None = None

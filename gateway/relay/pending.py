@@ -43,6 +43,8 @@ class Pending:
 
     def first(self, most: int) -> list[agent_pb2.AgentResponse]:
         """What may be posted together: up to so many, within BATCH_BYTES, one at least."""
+        if most == 1:
+            return [self._events[0][0]]
         chosen: list[agent_pb2.AgentResponse] = []
         room = BATCH_BYTES
         for event, size_bytes in islice(self._events, most):

@@ -9,6 +9,8 @@ class Timing:
 
     Attributes:
         gather_s: marks made within it travel together.
+        longest_gather_s: the same for acknowledgements of turns that have more to
+            deliver; few enough events come in it for the agent's windows not to close.
         alive_s: after so long without a mark a relay says that it lives; an
             agent wants to hear something every 3 s.
         linger_s: an idle relay stays attached so long: attaching costs more than
@@ -27,6 +29,7 @@ class Timing:
     """
 
     gather_s: float = 0.003
+    longest_gather_s: float = 0.03
     alive_s: float = 2.5
     linger_s: float = 60.0
     hello_s: float = 5.0

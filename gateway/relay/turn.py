@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import random
 from collections.abc import Sequence
@@ -10,8 +9,9 @@ from collections.abc import Sequence
 from gateway.delivery.answer import Answer, Verdict
 from gateway.delivery.attempt import Poster
 from gateway.delivery.destination import Destination
-from gateway.delivery.payload import Post, build, together
+from gateway.delivery.payload import build, together
 from gateway.delivery.retry import NONE_FAILED, Failures, Later, Retries, Spent
+from gateway.model import Batch
 from gateway.relay.held import HeldBytes
 from gateway.relay.marks import Marks
 from gateway.relay.pending import Pending
@@ -59,7 +59,7 @@ class Turn:
         self._at_hand = 0
         self._one_by_one = 0
         self._no_room_for = 0
-        self._posting = False
+        self._sleeping = False
         self._stopping = False
         self._more = asyncio.Event()
         self._retries = Retries(
@@ -74,7 +74,7 @@ class Turn:
     @property
     def posting(self) -> bool:
         """Whether an attempt is in flight, rather than a wait for something."""
-        return self._posting
+        return self._at_hand > 0 and not self._sleeping
 
     def add(self, event: agent_pb2.AgentResponse) -> None:
         """Append an event, or park the turn when there is no room for it.
@@ -112,18 +112,18 @@ class Turn:
     async def _deliver(self) -> None:
         destination = self._destination
         assert destination is not None  # without one nothing is ever pending
-        events = await self._gather(destination)
+        if destination.batch is None or self._one_by_one:
+            events: Events = self._pending.first(1)
+        else:
+            events = await self._gather(destination.batch)
         self._at_hand = len(events)
         outcome = await self._outcome(events, destination)
         if not self.over:
             self._settle(events, outcome)
         self._at_hand = 0
 
-    async def _gather(self, destination: Destination) -> Events:
-        """The events of the next post; for a batch it waits for more, but not long."""
-        batch = destination.batch
-        if batch is None or self._one_by_one:
-            return self._pending.first(1)
+    async def _gather(self, batch: Batch) -> Events:
+        """The events of the next post; it waits for more, but not long."""
         wait_s = min(batch.max_wait_ms / 1000, self._poster.policy.longest_gather_s)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
@@ -135,29 +135,31 @@ class Turn:
     async def _outcome(self, events: Events, destination: Destination) -> Outcome:
         posts = [build(self._agent_id, event) for event in events]
         post = posts[0] if destination.batch is None else together(posts)
-        answer = await self._attempt(destination, post)
+        answer = await self._poster.attempt(destination, post)
         if answer.verdict is not Verdict.RETRY:
             return answer
-        attempt = functools.partial(self._attempt, destination, post)
-        return await self._retries.run(answer, attempt, before=self._failures)
 
-    async def _attempt(self, destination: Destination, post: Post) -> Answer:
-        self._posting = True
-        try:
+        async def again() -> Answer:
+            self._sleeping = False
             return await self._poster.attempt(destination, post)
-        finally:
-            self._posting = False
+
+        return await self._retries.run(answer, again, before=self._failures)
 
     def _settle(self, events: Events, outcome: Outcome) -> None:
         first, last = events[0], events[-1]
         match outcome:
+            case Answer(Verdict.DELIVERED):
+                self._marks.ack(
+                    self.request_id,
+                    generation=self._generation,
+                    seq=last.seq,
+                    events=len(events),
+                )
+                self._advance(events)
             case Later(delay_s, answer):
                 self._park(first.seq, delay_s, answer)
             case Spent(answer):
                 self._abandon(f"the retries are spent: {answer.error}")
-            case Answer(Verdict.DELIVERED):
-                self._marks.ack(self.request_id, generation=self._generation, seq=last.seq)
-                self._advance(events)
             case Answer(Verdict.REJECTED) if first is not last:
                 self._one_by_one = len(events)
             case Answer(Verdict.REJECTED, status):
@@ -177,6 +179,8 @@ class Turn:
         self._one_by_one = max(self._one_by_one - len(events), 0)
         if events[-1].is_final:
             self.drop()
+        if not self._pending:
+            self._marks.tell(self.request_id)
 
     def _wait_for_room(self) -> None:
         jitter = random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
@@ -203,7 +207,8 @@ class Turn:
         self._tell("deliveries_abandoned", reason=reason)
 
     def _failed(self, answer: Answer) -> None:
-        """An attempt failed and is going to be repeated from here."""
+        """An attempt failed and is going to be repeated from here, after a short sleep."""
+        self._sleeping = True
         [seq] = [event.seq for event in self._pending.first(1)]
         self._marks.failed(
             self.request_id,
