@@ -170,3 +170,20 @@ async def test_no_secret_is_logged(
     await gateway.stop()
     assert "turn_ended" in place.logs()
     assert "s3cret" not in place.logs()
+
+
+async def test_fault_24_29_webhooks_into_the_network_around_are_refused(
+    client: Client, receiver: Receiver
+) -> None:
+    """400 in words, for what is not public and for the gateway's own address; a name that
+    leads there is refused when it is resolved, and never connected to."""
+    agent = await client.create()
+    own = str(client.http.base_url)
+    for url in ("http://10.0.0.1/", "http://169.254.169.254/latest", "http://2130706433/", own):
+        answer = await client.send(agent, "echo hi", url)
+        assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
+        assert "webhook_url" in answer.json()["message"]
+    answer = await client.send(agent, "echo hi", "http://10.0.0.1/")
+    assert "FORGE_WEBHOOK_ALLOW_NETWORKS" in answer.json()["message"]
+    assert (await client.send(agent, "echo hi", receiver.url)).status_code == 202
+    await receiver.wait(1)

@@ -4,18 +4,18 @@ import pytest
 
 from gateway.delivery.policy import LONGEST_SILENCE_S, Policy
 from gateway.errors import SettingsError
-from gateway.settings import Duration, Settings
+from gateway.settings import Duration, Patience, Settings
 
 
 def test_settings_become_the_policy() -> None:
     """Each variable ends up where it is meant."""
     policy = Policy.of(
         Settings(
-            webhook_timeout=Duration(20),
+            webhook_timeout=Patience(20),
             webhook_max_retries=3,
             webhook_retry_for=Duration(60),
             webhook_circuit_threshold=7,
-            webhook_circuit_timeout=Duration(5),
+            webhook_circuit_timeout=Patience(5),
         )
     )
     assert policy == Policy(
@@ -28,7 +28,7 @@ def test_a_timeout_that_no_agent_waits_for_is_refused() -> None:
     """A relay that holds an event for a minute is taken for dead, and would begin again for
     ever; so an attempt, and a batch that gathers before it, end earlier."""
     with pytest.raises(SettingsError, match="WEBHOOK_TIMEOUT"):
-        Policy.of(Settings(webhook_timeout=Duration(46)))
+        Policy.of(Settings(webhook_timeout=Patience(46)))
     for timeout_s in (1.0, 10.0, 45.0):
         policy = Policy(timeout_s=timeout_s)
         assert policy.timeout_s + policy.longest_gather_s <= LONGEST_SILENCE_S < 60
