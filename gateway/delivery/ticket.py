@@ -13,7 +13,7 @@ from yarl import URL
 from gateway.delivery.signature import Signer
 from gateway.errors import BadRequest, SealBroken
 from gateway.keyring import Keyring
-from gateway.model import Target
+from gateway.model import Batch, Target
 
 MAX_URL_BYTES = 2048
 MAX_SECRET_BYTES = 512
@@ -26,6 +26,8 @@ class _Sealed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     request_id: str
     webhook_url: str
     webhook_secret: str
+    batch: tuple[int, int] | None = None
+    """max_events, max_wait_ms"""
 
 
 def check_target(url: str, secret: str | None) -> Target:
@@ -41,7 +43,8 @@ def check_target(url: str, secret: str | None) -> Target:
 
 def seal(keyring: Keyring, *, agent_id: str, request_id: str, target: Target) -> bytes:
     """The ticket of one turn, under the current gateway key."""
-    sealed = _Sealed(agent_id, request_id, target.webhook_url, target.webhook_secret)
+    batch = (target.batch.max_events, target.batch.max_wait_ms) if target.batch else None
+    sealed = _Sealed(agent_id, request_id, target.webhook_url, target.webhook_secret, batch)
     return keyring.seal(msgspec.json.encode(sealed))
 
 
@@ -57,7 +60,8 @@ def unseal(keyring: Keyring, ticket: bytes, *, agent_id: str, request_id: str) -
         raise SealBroken("the ticket holds something else than a target") from error
     if (sealed.agent_id, sealed.request_id) != (agent_id, request_id):
         raise SealBroken("the ticket was sealed for another turn")
-    return Target(webhook_url=sealed.webhook_url, webhook_secret=sealed.webhook_secret)
+    batch = sealed.batch and Batch(max_events=sealed.batch[0], max_wait_ms=sealed.batch[1])
+    return Target(webhook_url=sealed.webhook_url, webhook_secret=sealed.webhook_secret, batch=batch)
 
 
 def _check_url(text: str) -> None:

@@ -13,7 +13,15 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gateway.errors import BadRequest, Conflict, Exhausted, KeyringError, NotFound, Unavailable
+from gateway.errors import (
+    BadRequest,
+    Conflict,
+    Exhausted,
+    Gone,
+    KeyringError,
+    NotFound,
+    Unavailable,
+)
 
 CODES: Mapping[int, str] = {
     400: "bad_request",
@@ -22,6 +30,7 @@ CODES: Mapping[int, str] = {
     404: "not_found",
     405: "method_not_allowed",
     409: "conflict",
+    410: "gone",
     413: "payload_too_large",
     415: "unsupported_media_type",
     421: "misdirected_request",
@@ -71,6 +80,8 @@ def of(error: Exception) -> Problem:
             return Problem(400, str(error))
         case NotFound():
             return Problem(404, str(error))
+        case Gone():
+            return Problem(410, str(error))
         case Conflict():
             return Problem(409, str(error))
         case Exhausted():
