@@ -8,8 +8,8 @@ Out: everything that a gateway does. `serve` and `demo` start one by
 `gateway.app`; all others know a gateway by its HTTP API only, and the runtime
 by its command only.
 
-Imports: gateway.app, gateway.settings, gateway.errors and gateway.http.apikeys
-may be used here; launchers, relay, delivery and agent_runtime may not. A
+Imports: gateway.app, gateway.rotation, gateway.settings, gateway.errors and
+gateway.http.apikeys may be used here; launchers, relay, delivery and agent_runtime may not. A
 command's file is imported when the command is called (`forge`), so that
 `forge --help` loads nothing but click.
 """

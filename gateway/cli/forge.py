@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
         "send": "Send an agent a message and watch its turn.",
         "interrupt": "End an agent's turn.",
         "listen": "Receive, verify and show webhooks.",
-        "keys": "Make API keys.",
+        "keys": "Make API keys; rotate the gateway's own.",
         "doctor": "Check what this machine has and lacks.",
         "completion": "Print the completion script of a shell.",
     }
