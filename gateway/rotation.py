@@ -90,7 +90,10 @@ def _agents_of(settings: Settings, key_id: str) -> list[str]:
         return []
     sockets = sockets_folder(settings.runtime_dir, settings.state_dir)
     try:
-        sightings = AgentFolders(path, sockets).survey({}).sightings
+        survey = AgentFolders(path, sockets).survey({})
     except GatewayError as error:
         raise KeyringError(f"it cannot be seen whether an agent needs {key_id}: {error}") from error
-    return sorted(seen.facts.agent_id for seen in sightings if seen.facts.key_id == key_id)
+    if survey.unseen:
+        reason = next(iter(survey.unseen.values()))
+        raise KeyringError(f"it cannot be seen whether an agent needs {key_id}: {reason}")
+    return sorted(seen.facts.agent_id for seen in survey.sightings if seen.facts.key_id == key_id)

@@ -84,10 +84,9 @@ def of(error: Exception) -> Problem:
             return Problem(410, str(error))
         case Conflict():
             return Problem(409, str(error))
-        case Exhausted():
-            return Problem(429, str(error), {"Retry-After": str(error.retry_after_s)})
-        case Unavailable():
-            return Problem(503, str(error), {"Retry-After": str(error.retry_after_s)})
+        case Exhausted() | Unavailable():
+            status = 429 if isinstance(error, Exhausted) else 503
+            return Problem(status, str(error), {"Retry-After": str(error.retry_after_s)})
         case KeyringError():
             return Problem(503, str(error))
         case HTTPException(status_code=404):

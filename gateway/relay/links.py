@@ -102,6 +102,10 @@ def translate(error: grpc.aio.AioRpcError, agent_id: str) -> GatewayError:
             return Gone(error.details() or f"agent {agent_id} does not keep it any more")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return Exhausted(error.details() or f"agent {agent_id} takes no more for now")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return Unavailable(
+                f"agent {agent_id} runs code too old for this; it can once it has started again"
+            )
         case code:
             return Unavailable(f"agent {agent_id} does not answer now ({code.name})")
 
