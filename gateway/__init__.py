@@ -4,6 +4,7 @@ Rooms, from the door inwards; imports point downwards only:
 
     cli          the `forge` command; talks to a gateway by HTTP only
     app          composition: what is built, started and stopped, in which order
+    rotation     gateway keys are added, used and taken out    (beside app)
     http         one file a resource, auth, OpenAPI
     relay        submit, links to agents, the relay of one agent, attach, nudge
     launchers    make, find and remove agents        (side by side with delivery)

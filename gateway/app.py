@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, SettingsError
 from gateway.http.apikeys import ApiKeys
 from gateway.http.application import Rooms, build
 from gateway.http.browser import is_loopback
+from gateway.http.eventstream import Streams
 from gateway.http.server import HttpServer
 from gateway.keyring import Keyring
 from gateway.launchers.local import LocalLauncher
@@ -30,6 +31,7 @@ from gateway.relay.attach import Attachments
 from gateway.relay.lifecycle import Lifecycle
 from gateway.relay.links import Links
 from gateway.relay.nudge import NudgeServer
+from gateway.relay.readback import ReadBack
 from gateway.settings import Settings, ignored
 
 _logger = logging.getLogger(__name__)
@@ -64,10 +66,13 @@ class Gateway:
         self._attachments = Attachments(self._launcher, self._links, keyring, self._poster)
         self._lifecycle = Lifecycle(self._launcher, self._links, self._attachments, keyring=keyring)
         self._nudges = NudgeServer(self._attachments)
+        self._streams = Streams()
         rooms = Rooms(
             launcher=self._launcher,
             commands=Accept(self._launcher, self._links, keyring, self._attachments, guard=guard),
             lifecycle=self._lifecycle,
+            readback=ReadBack(self._launcher, self._links, keyring, self._attachments),
+            streams=self._streams,
             keys=keys,
             ready=lambda: self._ready,
         )
@@ -112,9 +117,13 @@ class Gateway:
         await self._http.ended()
 
     async def _drain(self) -> None:
-        """Requests and posts in flight share the limit; what an accepted request leaves
-        undelivered then is in the agent's journal, and its nudge finds another gateway."""
+        """Event streams end at once; requests and posts in flight share the limit.
+
+        What an accepted request leaves undelivered then is in the agent's journal,
+        and its nudge finds another gateway.
+        """
         limit_s = self._settings.shutdown_timeout
+        self._streams.close()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._http.stop(limit_s), name="drain requests")
             group.create_task(self._attachments.close(limit_s), name="drain relays")

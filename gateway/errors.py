@@ -4,7 +4,8 @@
     +-- SettingsError        the environment is wrong; names the variable
     +-- BadRequest           the caller's input is wrong; names the field
     |   +-- UnknownBackend
-    +-- NotFound             no such agent (or not the caller's)
+    +-- NotFound             no such agent (or not the caller's), no such turn
+    +-- Gone                 the events asked for are not kept any more
     +-- Conflict             the request_id stands for other content
     +-- Exhausted            the agent takes no more for now; retry_after_s
     +-- Unavailable          the agent cannot be reached now; retry_after_s
@@ -36,6 +37,10 @@ class UnknownBackend(BadRequest):
 
 class NotFound(GatewayError):
     """No such thing, or it belongs to somebody else."""
+
+
+class Gone(GatewayError):
+    """It was there, and is not kept any more."""
 
 
 class Conflict(GatewayError):

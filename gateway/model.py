@@ -77,8 +77,75 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What the agent itself applies to the events of a turn.
+
+    `kinds`: globs of the event kinds to deliver, none: all; finals always.
+    `coalesce_ms`: neighbouring text deltas within it are merged; 0: never.
+    """
+
+    kinds: tuple[str, ...] = ()
+    coalesce_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """A command that is durable. `replayed`: it had been accepted before."""
 
     request_id: str
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Which events are read: of one turn ("": of all), after a seq (None: from the oldest kept)."""
+
+    request_id: str = ""
+    after_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One journalled event. `payload`: exactly the bytes that a webhook carries."""
+
+    seq: int
+    is_final: bool
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Events in order. `more`: there were others behind the last one."""
+
+    events: tuple[Event, ...]
+    more: bool
+
+
+TurnState = Literal["queued", "running", "ended", "unknown"]
+Outcome = Literal["completed", "interrupted", "failed", "timed_out", "lost"]
+DeliveryState = Literal["none", "pending", "parked", "delivered", "abandoned", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnReport:
+    """What an agent's journal says of one turn.
+
+    The seqs are 0 before there is an event. `outcome` None: it has not ended.
+    `attempts` and what follows it are about the event after `acked_seq`;
+    `last_status` 0: there was no answer. `generation` counts redeliveries from 1.
+    """
+
+    request_id: str
+    state: TurnState
+    outcome: Outcome | None
+    first_seq: int
+    last_seq: int
+    acked_seq: int
+    delivery: DeliveryState
+    attempts: int
+    next_attempt_at: datetime | None
+    last_status: int
+    last_error: str
+    rejected_seqs: tuple[int, ...]
+    generation: int
+    created_at: datetime

@@ -7,15 +7,13 @@ import time
 from collections.abc import Sequence
 
 import click
-from rich.table import Table
 
 from gateway.cli.api import JSON, Api
 from gateway.cli.connection import Connection, connected
-from gateway.cli.printable import one_line, printable
-from gateway.cli.screen import PlainConsole
+from gateway.cli.printable import printable
+from gateway.cli.table import print_facts, print_table
 
 _COLUMNS = ("agent_id", "user_id", "backend", "phase", "ready", "created_at")
-_PIPED_WIDTH = 1000
 
 
 @click.group()
@@ -109,7 +107,7 @@ def list_agents(connection: Connection, as_json: bool) -> None:
     if not found:
         click.echo("no agents; make one with `forge agents create`", err=True)
         return
-    _print_table(found)
+    print_table(_COLUMNS, found)
 
 
 @agents.command()
@@ -134,9 +132,7 @@ def get(connection: Connection, agent: str, grpc: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts))
         return
-    width = max(map(len, facts), default=0)
-    for name, value in facts.items():
-        click.echo(printable(f"{name:<{width}}  {_word(value)}"))
+    print_facts(facts)
 
 
 @agents.command()
@@ -175,19 +171,3 @@ def _pair(pair: str, option: str) -> tuple[str, str]:
     if not equals:
         raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint=option)
     return name, value
-
-
-def _print_table(found: Sequence[JSON]) -> None:
-    console = PlainConsole()
-    if not console.is_terminal:
-        console.width = _PIPED_WIDTH  # nothing is wrapped or cut for a pipe
-    table = Table(
-        *(name.removesuffix("_at").upper() for name in _COLUMNS), box=None, pad_edge=False
-    )
-    for agent in found:
-        table.add_row(*(one_line(_word(agent.get(name, "")), limit=128) for name in _COLUMNS))
-    console.print(table)
-
-
-def _word(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -1,13 +1,16 @@
 """Calls to a gateway's HTTP API; the only place here that knows httpx."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
+from gateway.cli import sse
 from gateway.cli.connection import Connection
 from gateway.cli.errors import NoGateway, Refused, Trouble
 
@@ -15,11 +18,21 @@ JSON = dict[str, Any]
 
 _TIMEOUT = httpx.Timeout(15.0, read=90.0)
 """Creating an agent answers when it is ready, by default within 60 s."""
+_STREAM_TIMEOUT = httpx.Timeout(15.0, read=45.0)
+"""Of three comments of a stream one at least comes."""
 _ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 
 
+class EventsPage(msgspec.Struct, frozen=True):
+    """Payloads as webhooks carry them; more of them after that seq."""
+
+    events: list[msgspec.Raw]
+    next_after_seq: int
+    more: bool
+
+
 class Api:
-    """One gateway. An async context manager; used by one task at a time.
+    """One gateway. An async context manager; calls may be made side by side.
 
     Every method raises NoGateway when nothing answers, Refused with the
     gateway's own words when it answers with an error.
@@ -92,6 +105,55 @@ class Api:
         """Interrupt the running turn, or `target`, in wire form; answers like `send`."""
         return await self._call("POST", _agent(agent_id) + "/interrupt", body=_given(order))
 
+    async def list_events(
+        self, agent_id: str, *, turn: str = "", after: int | None = None
+    ) -> EventsPage:
+        """One page, as long as the gateway makes it."""
+        query = _stretch(turn, after) | {"limit": "1000"}
+        response, content = await self._fetch("GET", _agent(agent_id) + "/events", query=query)
+        self._answer(response, content)
+        return msgspec.json.decode(content, type=EventsPage)
+
+    async def stream_events(
+        self, agent_id: str, *, turn: str = "", after: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Payloads as they come, b"" for a sign of life; ends when the gateway ends it.
+
+        Raises:
+            Refused: also when the gateway breaks it off, with its reason.
+            Trouble: the turn has ended, and there is nothing after that seq.
+        """
+        request = self._http.build_request(
+            "GET",
+            _agent(agent_id) + "/events",
+            params=self._query(_stretch(turn, after)),
+            headers={"accept": "text/event-stream"},
+            timeout=_STREAM_TIMEOUT,
+        )
+        with self._failures():
+            response = await self._http.send(request, stream=True)
+            try:
+                if response.status_code == httpx.codes.NO_CONTENT:
+                    raise Trouble(f"turn {turn} has ended; nothing of it is after seq {after}")
+                if not response.is_success:
+                    self._answer(response, await _bounded(response))
+                async for data in sse.events(response.aiter_bytes()):
+                    yield data
+            finally:
+                await response.aclose()
+
+    async def list_turns(self, agent_id: str) -> Sequence[JSON]:
+        turns: Sequence[JSON] = (await self._call("GET", _agent(agent_id) + "/turns"))["turns"]
+        return turns
+
+    async def get_turn(self, agent_id: str, request_id: str) -> JSON:
+        return await self._call("GET", _turn(agent_id, request_id))
+
+    async def redeliver(self, agent_id: str, request_id: str, order: Mapping[str, object]) -> JSON:
+        """`from_seq`, `webhook_url`, `webhook_secret`, where given; answers with `generation`."""
+        path = _turn(agent_id, request_id) + "/redeliver"
+        return await self._call("POST", path, body=_given(order))
+
     async def grpc_token(self, agent_id: str) -> JSON:
         """`address` and `token` for direct gRPC clients."""
         return await self._call("POST", _agent(agent_id) + "/grpc-token", body={})
@@ -109,18 +171,40 @@ class Api:
         body: Mapping[str, object] | None = None,
         owner: bool = True,
     ) -> JSON:
-        params = dict(query or {})
-        if owner and self._connection.user is not None:
-            params["user_id"] = self._connection.user
+        return self._answer(*await self._fetch(method, path, query=query, body=body, owner=owner))
+
+    async def _fetch(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        owner: bool = True,
+    ) -> tuple[httpx.Response, bytes]:
         request = self._http.build_request(
-            method, path, params=params, content=None if body is None else json.dumps(body)
+            method,
+            path,
+            params=self._query(query or {}) if owner else query,
+            content=None if body is None else json.dumps(body),
         )
-        try:
+        with self._failures():
             response = await self._http.send(request, stream=True)
             try:
-                content = await _bounded(response)
+                return response, await _bounded(response)
             finally:
                 await response.aclose()
+
+    def _query(self, query: Mapping[str, str]) -> Mapping[str, str]:
+        """With the owner, where one is named."""
+        user = self._connection.user
+        return query if user is None else {**query, "user_id": user}
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """What goes wrong on the way to the gateway becomes NoGateway."""
+        try:
+            yield
         except httpx.ConnectError as error:
             raise NoGateway(self._nobody()) from error
         except httpx.HTTPError as error:
@@ -128,7 +212,6 @@ class Api:
             raise NoGateway(
                 f"the gateway at {self._connection.url} broke off: {reason}; try again"
             ) from error
-        return self._answer(response, content)
 
     def _nobody(self) -> str:
         return (
@@ -176,6 +259,16 @@ async def _bounded(response: httpx.Response) -> bytes:
 
 def _agent(agent_id: str) -> str:
     return f"/api/v1/agents/{quote(agent_id, safe='')}"
+
+
+def _turn(agent_id: str, request_id: str) -> str:
+    return f"{_agent(agent_id)}/turns/{quote(request_id, safe='')}"
+
+
+def _stretch(turn: str, after: int | None) -> dict[str, str]:
+    """The query for events of a turn, after a seq."""
+    query = {"request_id": turn} if turn else {}
+    return query if after is None else {**query, "after_seq": str(after)}
 
 
 def _given(body: Mapping[str, object]) -> dict[str, object]:

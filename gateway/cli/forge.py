@@ -31,8 +31,11 @@ class LazyGroup(click.Group):
         "agents": "Create, list, show and delete agents.",
         "send": "Send an agent a message and watch its turn.",
         "interrupt": "End an agent's turn.",
+        "events": "Show an agent's events, and follow them.",
+        "turns": "Show what became of an agent's turns.",
+        "redeliver": "Deliver a turn's webhooks again.",
         "listen": "Receive, verify and show webhooks.",
-        "keys": "Make API keys.",
+        "keys": "Make API keys; rotate the gateway's own.",
         "doctor": "Check what this machine has and lacks.",
         "completion": "Print the completion script of a shell.",
     }

@@ -8,12 +8,11 @@ import click
 
 from gateway.cli.api import JSON, Api
 from gateway.cli.connection import Connection, connected
+from gateway.cli.follower import Follower
 from gateway.cli.jsonlines import JsonLines
 from gateway.cli.printable import printable
-from gateway.cli.receiver import receiving
 from gateway.cli.screen import PlainConsole, Screen
 from gateway.cli.transcript import Transcript
-from gateway.cli.turn import final_of, require_reachable
 
 
 @click.command()
@@ -47,9 +46,8 @@ def interrupt(
         order |= {"webhook_url": webhook, "webhook_secret": secret}
         asyncio.run(_hand_over(connection, agent, order, as_json))
         return
-    require_reachable(connection)
     screen = JsonLines() if as_json else Transcript(PlainConsole(), named=False)
-    sys.exit(asyncio.run(_watch(connection, agent, order, secret, screen)))
+    sys.exit(asyncio.run(_watch(connection, agent, order, screen)))
 
 
 async def _hand_over(connection: Connection, agent: str, order: JSON, as_json: bool) -> None:
@@ -59,13 +57,10 @@ async def _hand_over(connection: Connection, agent: str, order: JSON, as_json: b
     click.echo(printable(told))
 
 
-async def _watch(
-    connection: Connection, agent: str, order: JSON, secret: str, screen: Screen
-) -> int:
-    async with Api(connection) as api, receiving(secret=secret) as receiver:
-        target = {"webhook_url": receiver.url, "webhook_secret": receiver.secret}
-        answer = await api.interrupt(agent, order | target)
+async def _watch(connection: Connection, agent: str, order: JSON, screen: Screen) -> int:
+    async with Api(connection) as api:
+        answer = await api.interrupt(agent, order)
         own_turn = (agent, str(answer.get("request_id", "")))
         screen.started(own_turn)
-        final = await final_of(own_turn, receiver=receiver, api=api, screen=screen)
+        final = await Follower(api, agent, screen=screen, turn=own_turn[1]).run()
     return 0 if final.outcome == "completed" else 1

@@ -60,8 +60,7 @@ class Ledger:
 
 def _columns(event: Webhook) -> str:
     kind = "final" if event.is_final else event.kind or "-"
-    said = event.text() or event.text("tool") or event.outcome or event.backend_event_type
     return (
         f"seq {event.seq:<4} {one_line(event.event_type, limit=20):<14} "
-        f"{one_line(kind, limit=20):<13} signature ok  {one_line(said, limit=_TEXT)}"
+        f"{one_line(kind, limit=20):<13} signature ok  {one_line(event.gist(), limit=_TEXT)}"
     )

@@ -43,6 +43,15 @@ class Arrival:
     event: Webhook | None = None
     refusal: str = ""
 
+    @classmethod
+    def read_back(cls, body: bytes) -> "tuple[Arrival, Webhook]":
+        """One that came from a gateway itself, and its event. Raises Trouble for no event."""
+        try:
+            event = parse(body)
+        except msgspec.DecodeError as error:
+            raise Trouble(f"the gateway sent something that is no event: {error}") from error
+        return cls(webhook_id="", body=body, event=event), event
+
 
 class Receiver:
     """Verifies what is posted to `url`. Requests' tasks fill it, one reader takes."""

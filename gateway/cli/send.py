@@ -10,13 +10,13 @@ from gateway.cli.api import JSON, Api
 from gateway.cli.connection import Connection, connected
 from gateway.cli.ctrl_c import EXIT_STATUS, ctrl_c
 from gateway.cli.errors import Trouble
+from gateway.cli.follower import Follower
 from gateway.cli.jsonlines import JsonLines
 from gateway.cli.printable import printable
-from gateway.cli.receiver import receiving
 from gateway.cli.screen import PlainConsole, Screen
 from gateway.cli.seconds import SECONDS
 from gateway.cli.transcript import Transcript
-from gateway.cli.turn import final_of, interrupting, require_reachable
+from gateway.cli.turn import interrupting
 
 _TEXT_LIMIT_BYTES = 16 * 1024 * 1024
 
@@ -49,9 +49,10 @@ def send(
 ) -> None:
     """Send AGENT the message TEXT (- reads it from standard input).
 
-    Without --webhook the turn is shown here to its end: exit status 0 when it
-    completed, 1 when it failed, timed out or was lost, 130 when it was
-    interrupted. Ctrl-C interrupts the turn; pressed again it leaves at once.
+    Without --webhook the turn is shown here to its end, as its events are read
+    back: exit status 0 when it completed, 1 when it failed, timed out or was
+    lost, 130 when it was interrupted. Ctrl-C interrupts the turn; pressed again
+    it leaves at once. A --request-id that was used before shows that turn.
 
     \b
     Examples:
@@ -67,9 +68,8 @@ def send(
         message |= {"webhook_url": webhook, "webhook_secret": secret}
         asyncio.run(_hand_over(connection, agent, message, as_json))
         return
-    require_reachable(connection)
     screen = JsonLines() if as_json else Transcript(PlainConsole(), named=False)
-    sys.exit(asyncio.run(_watch(connection, agent, message, secret, screen)))
+    sys.exit(asyncio.run(_watch(connection, agent, message, screen)))
 
 
 async def _hand_over(connection: Connection, agent: str, message: JSON, as_json: bool) -> None:
@@ -82,22 +82,15 @@ async def _hand_over(connection: Connection, agent: str, message: JSON, as_json:
     click.echo(printable(f"{answer.get('request_id')} accepted{again}"))
 
 
-async def _watch(
-    connection: Connection, agent: str, message: JSON, secret: str, screen: Screen
-) -> int:
+async def _watch(connection: Connection, agent: str, message: JSON, screen: Screen) -> int:
     try:
         with ctrl_c() as pressed:
-            async with Api(connection) as api, receiving(secret=secret) as receiver:
-                target = {"webhook_url": receiver.url, "webhook_secret": receiver.secret}
-                answer = await api.send(agent, message | target)
+            async with Api(connection) as api:
+                answer = await api.send(agent, message)
                 turn = (agent, str(answer.get("request_id", "")))
-                if answer.get("replayed"):
-                    raise Trouble(
-                        f"{turn[1]} was accepted before; its events go where they went then"
-                    )
                 screen.started(turn)
-                async with interrupting(turn, pressed, receiver=receiver, api=api):
-                    final = await final_of(turn, receiver=receiver, api=api, screen=screen)
+                async with interrupting(turn, pressed, api=api):
+                    final = await Follower(api, agent, screen=screen, turn=turn[1]).run()
     except asyncio.CancelledError:  # the second Ctrl-C
         return EXIT_STATUS
     return {"completed": 0, "interrupted": EXIT_STATUS}.get(final.outcome, 1)

@@ -1,4 +1,4 @@
-"""One turn, watched by a receiver of our own until its final."""
+"""One turn, watched until its final."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import click
 
 from gateway.cli.api import Api
-from gateway.cli.connection import Connection
 from gateway.cli.errors import Silence, Trouble
 from gateway.cli.receiver import Receiver
 from gateway.cli.screen import Screen
@@ -18,17 +17,8 @@ _ASK_AFTER_S = 30.0
 """How long nothing comes before the gateway is asked whether all is well."""
 
 
-def require_reachable(connection: Connection) -> None:
-    """A gateway elsewhere cannot post to our loopback port. Raises Trouble."""
-    if not connection.on_this_machine:
-        raise Trouble(
-            f"the gateway at {connection.url} cannot reach a receiver on this machine; "
-            "give --webhook URL"
-        )
-
-
 async def final_of(turn: Turn, *, receiver: Receiver, api: Api, screen: Screen) -> Webhook:
-    """Show the turn's events (and what was refused) until its final, and return that.
+    """Show the turn's webhooks (and what was refused) until its final, and return that.
 
     Raises:
         Trouble: nothing comes any more, and gateway or agent are gone.
@@ -47,11 +37,9 @@ async def final_of(turn: Turn, *, receiver: Receiver, api: Api, screen: Screen) 
 
 
 @contextlib.asynccontextmanager
-async def interrupting(
-    turn: Turn, pressed: asyncio.Event, *, receiver: Receiver, api: Api
-) -> AsyncIterator[None]:
+async def interrupting(turn: Turn, pressed: asyncio.Event, *, api: Api) -> AsyncIterator[None]:
     """While the context is open, a press interrupts the turn."""
-    waiting = asyncio.create_task(_interrupt_when(pressed, turn, receiver, api), name="interrupt")
+    waiting = asyncio.create_task(_interrupt_when(pressed, turn, api), name="interrupt")
     try:
         yield
     finally:
@@ -60,16 +48,11 @@ async def interrupting(
             await waiting
 
 
-async def _interrupt_when(pressed: asyncio.Event, turn: Turn, receiver: Receiver, api: Api) -> None:
+async def _interrupt_when(pressed: asyncio.Event, turn: Turn, api: Api) -> None:
     await pressed.wait()
     agent_id, request_id = turn
     click.echo("\ninterrupting; Ctrl-C again leaves at once", err=True)
-    order = {
-        "target": request_id,
-        "webhook_url": receiver.url,
-        "webhook_secret": receiver.secret,
-    }
     try:
-        await api.interrupt(agent_id, order)
+        await api.interrupt(agent_id, {"target": request_id})
     except Trouble as error:
         click.echo(f"it could not be interrupted: {error.format_message()}", err=True)

@@ -19,6 +19,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str
     request_id: str
     seq: int
+    timestamp: str = ""
     is_final: bool = False
     backend_event_type: str = ""
     kind: str = ""
@@ -36,6 +37,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         """A field of `data` as text: "" when absent, JSON when it is no string."""
         value = self.data.get(name, "")
         return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+    def gist(self) -> str:
+        """What it says, as far as it fits into a word or a line."""
+        return self.text() or self.text("tool") or self.outcome or self.backend_event_type
 
 
 def parse(body: bytes) -> Webhook:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from gateway.model import Outcome
 from proto.agent.v1 import agent_pb2
 
 _STATES = {
@@ -19,7 +20,7 @@ _STATES = {
     agent_pb2.AGENT_STATE_PROCESSING: "processing",
     agent_pb2.AGENT_STATE_ERROR: "error",
 }
-_OUTCOMES = {
+OUTCOMES: dict[int, Outcome] = {
     agent_pb2.OUTCOME_COMPLETED: "completed",
     agent_pb2.OUTCOME_INTERRUPTED: "interrupted",
     agent_pb2.OUTCOME_FAILED: "failed",
@@ -84,7 +85,7 @@ def build(agent_id: str, response: agent_pb2.AgentResponse) -> Post:
         request_id=response.request_id,
         session_id=response.session_id,
         seq=response.seq,
-        timestamp=_time(response.timestamp),
+        timestamp=moment(response.timestamp),
         is_final=final,
         agent_state=_STATES.get(response.state, "unknown"),
         backend=response.backend,
@@ -126,7 +127,7 @@ def _event_fields(event: agent_pb2.EventPayload, backend: str) -> dict[str, Any]
 
 def _final_fields(response: agent_pb2.AgentResponse) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    if outcome := _OUTCOMES.get(response.outcome):
+    if outcome := OUTCOMES.get(response.outcome):
         fields["outcome"] = outcome
     if response.HasField("usage"):
         usage = response.usage
@@ -150,5 +151,6 @@ def _only_type(event_type: str) -> Raw:
     return Raw(msgspec.json.encode({"type": event_type, "truncated": True}))
 
 
-def _time(unix_ms: int) -> datetime:
+def moment(unix_ms: int) -> datetime:
+    """As payloads tell it; what cannot be told becomes the nearest that can."""
     return datetime.fromtimestamp(min(max(unix_ms, 0), _LAST_MS) / 1000, UTC)

@@ -17,6 +17,8 @@ from gateway.http.callers import Doorman, Keys
 from gateway.http.cors import Cors
 from gateway.http.docs import DocsResource
 from gateway.http.endpoint import Endpoint, Rules
+from gateway.http.events import EventsResource, Replays
+from gateway.http.eventstream import Streams
 from gateway.http.exchange import Exchange
 from gateway.http.failures import Failures
 from gateway.http.health import HealthResource
@@ -25,6 +27,7 @@ from gateway.http.metrics import Metrics, MetricsResource
 from gateway.http.openapi import OpenApiResource, describe
 from gateway.http.operations import Operation
 from gateway.http.tokens import Tokens, TokensResource
+from gateway.http.turns import Turns, TurnsResource
 from gateway.launchers.protocol import Launcher
 from gateway.settings import Settings
 
@@ -34,6 +37,10 @@ BODIES_AT_ONCE = 16
 
 class Lifecycle(Life, Tokens, Protocol):
     """What agents are asked beyond their launcher."""
+
+
+class ReadBack(Replays, Turns, Protocol):
+    """What is asked about the past of agents."""
 
 
 class _Resource(Protocol):
@@ -47,6 +54,8 @@ class Rooms:
     launcher: Launcher
     commands: Commands
     lifecycle: Lifecycle
+    readback: ReadBack
+    streams: Streams
     keys: Keys | None
     ready: Callable[[], bool]
 
@@ -63,6 +72,8 @@ def build(settings: Settings, rooms: Rooms) -> ASGIApp:
             create_timeout_s=settings.create_timeout,
         ),
         MessagesResource(rooms.launcher, rooms.commands),
+        EventsResource(rooms.launcher, rooms.readback, rooms.streams),
+        TurnsResource(rooms.launcher, rooms.readback),
         TokensResource(rooms.launcher, rooms.lifecycle),
         MetricsResource(metrics),
         openapi,

@@ -148,7 +148,8 @@ def _form(schema: Document) -> str:
 
 def _curl(path: str, method: str, operation: Document) -> str:
     query = "&".join(f"{p['name']}=ada" for p in operation["parameters"] if p["name"] == "user_id")
-    address = f"http://127.0.0.1:8080{path.replace('{agent_id}', '$AGENT')}"
+    filled = path.replace("{agent_id}", "$AGENT").replace("{request_id}", "$TURN")
+    address = f"http://127.0.0.1:8080{filled}"
     parts = ["curl -s", "" if method == "get" else f"-X {method.upper()}"]
     parts.append('-H "Authorization: Bearer $FORGE_API_KEY"' if operation.get("security") else "")
     if "requestBody" in operation:

@@ -11,6 +11,9 @@ from msgspec import UNSET, UnsetType
 
 Schema = dict[str, Any]
 
+MAX_SEQ = 2**53 - 1
+"""The largest whole number that every JSON parser keeps exact."""
+
 
 class Form(str):
     """A text that has been checked.
@@ -109,6 +112,15 @@ class LabelValue(Form):
     example = "search"
 
 
+class KindGlob(Form):
+    """Kinds of events: letters as they stand, `*` and `?` as in names of files."""
+
+    pattern = r"[A-Za-z0-9._*?-]+"
+    needed = "an event kind such as `text` or `tool.*`, at most 64 characters,"
+    longest = 64
+    example = "tool.*"
+
+
 class Content(Form):
     """What the user says."""
 
@@ -143,6 +155,48 @@ class WebhookSecret(Form):
     shortest = 0
     longest = 512
     example = "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtMDE="
+
+
+class Number(Form):
+    """A whole number in a query or a header."""
+
+    pattern = r"[0-9]+"
+    longest = 16
+    lowest: ClassVar[int]
+    highest: ClassVar[int]
+
+    @classmethod
+    def of(cls, text: str) -> "Form":
+        form = super().of(text)
+        if not cls.lowest <= int(form) <= cls.highest:
+            raise ValueError(f"{cls.needed} is needed")
+        return form
+
+    @classmethod
+    def schema(cls) -> Schema:
+        return {
+            "type": "integer",
+            "minimum": cls.lowest,
+            "maximum": cls.highest,
+            "description": f"{cls.needed[0].upper()}{cls.needed[1:]}.",
+            "examples": [int(cls.example)],
+        }
+
+
+class Seq(Number):
+    """Counts the events of an agent."""
+
+    needed = "the seq of an event, or 0 for the place before the first,"
+    lowest = 0
+    highest = MAX_SEQ
+    example = "41"
+
+
+class Limit(Number):
+    needed = "a number of events from 1 to 1000"
+    lowest = 1
+    highest = 1000
+    example = "100"
 
 
 class Flag(Form):

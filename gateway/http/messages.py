@@ -7,20 +7,29 @@ from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from gateway.delivery.ticket import check_target
 from gateway.http.agentmodels import OwnerQuery
 from gateway.http.agents import ONE, own_agent
 from gateway.http.bodies import Body
+from gateway.http.delivery import DeliveryOptions, clear_options, target_of
 from gateway.http.forms import Content, RequestId, Unsupported, WebhookSecret, WebhookUrl, plain
-from gateway.http.operations import Answer, Call, Operation, json_response
+from gateway.http.operations import Answer, Call, Header, Operation, json_response
 from gateway.http.problems import Problem
 from gateway.launchers.protocol import Launcher
-from gateway.model import Accepted, Target
+from gateway.model import Accepted, Delivery, Target
 
-IDEMPOTENCY_KEY = "Idempotency-Key"
+IDEMPOTENCY_KEY = Header(
+    name="Idempotency-Key",
+    form=RequestId,
+    what="The same as request_id; a repeat is answered like the first time",
+)
+_REPLAYED = {
+    "Idempotent-Replayed": {
+        "schema": {"type": "string", "const": "true"},
+        "description": "It had been accepted before",
+    }
+}
 
 TimeoutS = Annotated[
     float, Meta(gt=0, le=86400, description="Limit of the turn's running time in seconds")
@@ -38,24 +47,34 @@ class Commands(Protocol):
         *,
         timeout_ms: int = 0,
         target: Target | None,
+        delivery: Delivery | None = None,
     ) -> Accepted: ...
 
     async def interrupt(
-        self, agent_id: str, request_id: str, *, turn: str = "", target: Target | None
+        self,
+        agent_id: str,
+        request_id: str,
+        *,
+        turn: str = "",
+        target: Target | None,
+        delivery: Delivery | None = None,
     ) -> Accepted: ...
 
 
 class Command(Body, frozen=True, kw_only=True):
-    """What all commands say: where their events go, and their id."""
+    """What all commands say: where their events go, how, and their id.
 
-    webhook_url: WebhookUrl
+    Without `webhook_url` they go nowhere and are read back.
+    """
+
+    webhook_url: WebhookUrl | UnsetType = UNSET
     webhook_secret: WebhookSecret | UnsetType = UNSET
     request_id: RequestId | UnsetType = UNSET
-    delivery: Unsupported | UnsetType = UNSET
+    delivery: DeliveryOptions | UnsetType = UNSET
 
-    def target(self) -> Target:
+    def target(self) -> Target | None:
         """Raises BadRequest."""
-        return check_target(plain(self.webhook_url), plain(self.webhook_secret))
+        return target_of(plain(self.webhook_url), plain(self.webhook_secret), self.delivery)
 
 
 class SendMessage(Command, frozen=True, kw_only=True):
@@ -73,7 +92,7 @@ class Interrupt(Command, frozen=True, kw_only=True):
 
 
 class MessageAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The message is durable; everything else comes to the webhook."""
+    """The message is durable; everything else comes to the webhook, or is read back."""
 
     request_id: str
     agent_id: str
@@ -81,7 +100,7 @@ class MessageAccepted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InterruptAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The interrupt is durable; its own final comes to its webhook."""
+    """The interrupt is durable; its own final comes to its webhook, or is read back."""
 
     request_id: str
     agent_id: str
@@ -92,6 +111,7 @@ _EXAMPLE = {
     "webhook_url": "http://127.0.0.1:9000/webhook",
     "webhook_secret": "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQtMDE=",
 }
+_DELIVERY = {"kinds": ["text", "tool.*"], "batch": {"max_events": 16, "max_wait_ms": 200}}
 _REQUEST_ID, _AGENT_ID = "req_0123456789abcdef", "agt-5d0c9e9b7f3a41c8"
 
 
@@ -106,17 +126,18 @@ class MessagesResource:
                 method="POST",
                 path=f"{ONE}/messages",
                 name="sendMessage",
-                summary="Send a message; its events go to the webhook",
+                summary="Send a message; its events go to the webhook, if one is given",
                 handler=self._send,
                 query=OwnerQuery,
                 body=SendMessage,
-                body_example={"content": "Say hello", **_EXAMPLE},
-                reads_key=True,
+                body_example={"content": "Say hello", **_EXAMPLE, "delivery": _DELIVERY},
+                reads=(IDEMPOTENCY_KEY,),
                 answers={
                     202: Answer(
                         what="It is durable",
                         model=MessageAccepted,
                         example=MessageAccepted(request_id=_REQUEST_ID, agent_id=_AGENT_ID),
+                        headers=_REPLAYED,
                     )
                 },
                 errors=(404, 409, 429),
@@ -130,12 +151,13 @@ class MessagesResource:
                 query=OwnerQuery,
                 body=Interrupt,
                 body_example=_EXAMPLE,
-                reads_key=True,
+                reads=(IDEMPOTENCY_KEY,),
                 answers={
                     202: Answer(
                         what="It is durable",
                         model=InterruptAccepted,
                         example=InterruptAccepted(request_id=_REQUEST_ID, agent_id=_AGENT_ID),
+                        headers=_REPLAYED,
                     )
                 },
                 errors=(404, 409, 429),
@@ -153,6 +175,7 @@ class MessagesResource:
             plain(call.body.content),
             timeout_ms=0 if timeout_s is UNSET else math.ceil(timeout_s * 1000),
             target=target,
+            delivery=clear_options(call.body.delivery),
         )
         answer = MessageAccepted(request_id=accepted.request_id, agent_id=agent.agent_id)
         return json_response(answer, 202, _repeat(accepted))
@@ -162,7 +185,11 @@ class MessagesResource:
         target = call.body.target()
         agent = await own_agent(self._launcher, call)
         accepted = await self._commands.interrupt(
-            agent.agent_id, request_id, turn=plain(call.body.target_turn), target=target
+            agent.agent_id,
+            request_id,
+            turn=plain(call.body.target_turn),
+            target=target,
+            delivery=clear_options(call.body.delivery),
         )
         answer = InterruptAccepted(request_id=accepted.request_id, agent_id=agent.agent_id)
         return json_response(answer, 202, _repeat(accepted))
@@ -171,22 +198,12 @@ class MessagesResource:
 def _request_id(call: Call[Any, Any]) -> str:
     """From the body or the header, else a new one. Raises Problem 400."""
     given = plain(call.body.request_id)
-    key = _idempotency_key(call.headers)
+    key = IDEMPOTENCY_KEY.value(call.headers)
     if given and key and given != key:
-        raise Problem(400, f"request_id and {IDEMPOTENCY_KEY} differ; send one of them")
+        raise Problem(400, f"request_id and {IDEMPOTENCY_KEY.name} differ; send one of them")
     request_id = given or key or f"req_{secrets.token_hex(8)}"
     call.trace.request_id = request_id
     return request_id
-
-
-def _idempotency_key(headers: Headers) -> str:
-    keys = headers.getlist(IDEMPOTENCY_KEY)
-    if not keys:
-        return ""
-    try:
-        return plain(RequestId.of(", ".join(keys)))
-    except ValueError as error:
-        raise Problem(400, f"{IDEMPOTENCY_KEY}: {error}") from error
 
 
 def _repeat(accepted: Accepted) -> dict[str, str]:

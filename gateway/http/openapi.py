@@ -18,8 +18,9 @@ _MEANINGS: Mapping[int, str] = {
     400: "Something in the request can never work; the message names it",
     401: "No API key, or one that is not known",
     403: "The API key may not act for that owner, or the page of that Origin may not call",
-    404: "There is no such agent, or it is somebody else's",
+    404: "There is no such agent or turn, or it is somebody else's",
     409: "The request_id has been used for other content",
+    410: "Events that were asked for are not kept any more",
     413: "The body is too large",
     415: "The body is not `application/json`",
     421: "The Host is not one this gateway answers to",
@@ -34,7 +35,8 @@ _ERROR_HEADERS: Mapping[int, Document] = {
     503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds"}},
 }
 _PATH_PARAMETERS: Mapping[str, Document] = {
-    "agent_id": {"type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": 128}
+    "agent_id": {"type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": 128},
+    "request_id": forms.RequestId.schema(),
 }
 _REQUEST_ID_HEADER = {
     "X-Request-Id": {
@@ -82,7 +84,8 @@ def describe(operations: Sequence[Operation], *, version: str, keyed: bool) -> D
             "title": "Forge gateway",
             "version": version,
             "description": "A message to an agent is answered with 202; everything the agent "
-            "does comes to the webhook, signed and in order, up to one final event.",
+            "does comes to the webhook, signed and in order, up to one final event. It can also "
+            "be read back, and followed, as events.",
         },
         "paths": paths,
         "components": {
@@ -110,7 +113,7 @@ def _operation(operation: Operation, *, keyed: bool) -> Document:
         "summary": operation.summary,
         "parameters": list(_parameters(operation, keyed=keyed)),
         "responses": {
-            **{str(status): _answer(status, a) for status, a in operation.answers.items()},
+            **{str(status): _answer(a) for status, a in operation.answers.items()},
             **{
                 str(status): {"$ref": f"#/components/responses/{CODES[status]}"}
                 for status in sorted(_errors(operation, keyed=keyed))
@@ -146,12 +149,12 @@ def _parameters(operation: Operation, *, keyed: bool) -> Iterator[Document]:
         # Without keys nothing else tells the owner of the agent in the path.
         needed = name == "user_id" and not keyed and "{agent_id}" in operation.path
         yield {"name": name, "in": "query", "required": needed, "schema": schema}
-    if operation.reads_key:
+    for header in operation.reads:
         yield {
-            "name": "Idempotency-Key",
+            "name": header.name,
             "in": "header",
-            "description": "The same as request_id; a repeat is answered like the first time",
-            "schema": forms.RequestId.schema(),
+            "description": header.what,
+            "schema": header.form.schema(),
         }
 
 
@@ -163,13 +166,9 @@ def _body(operation: Operation, *, keyed: bool) -> Document:
     return {"required": operation.takes_body or not keyed, "content": {JSON: content}}
 
 
-def _answer(status: int, answer: Answer) -> Document:
-    described: Document = {"description": answer.what, "headers": dict(_REQUEST_ID_HEADER)}
-    if status == 202:
-        described["headers"]["Idempotent-Replayed"] = {
-            "schema": {"type": "string", "const": "true"},
-            "description": "It had been accepted before",
-        }
+def _answer(answer: Answer) -> Document:
+    headers = {**_REQUEST_ID_HEADER, **answer.headers}
+    described: Document = {"description": answer.what, "headers": headers}
     if answer.model is not None:
         content = {
             "schema": {"$ref": _REF.format(name=answer.model.__name__)},
@@ -178,6 +177,8 @@ def _answer(status: int, answer: Answer) -> Document:
         described["content"] = {answer.media: content}
     elif answer.media:
         described["content"] = {answer.media: {}}
+    for media, example in answer.others.items():
+        described["content"][media] = {"schema": {"type": "string"}, "example": example}
     return described
 
 

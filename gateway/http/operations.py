@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from gateway.http.bodies import Nothing
 from gateway.http.callers import Caller
-from gateway.http.problems import JSON
+from gateway.http.forms import Form, plain
+from gateway.http.problems import JSON, Problem
 
 
 class Access(Enum):
@@ -57,13 +58,38 @@ class Call(Generic[Query, Content]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """A header that an operation looks at. `what`: what it means."""
+
+    name: str
+    form: type[Form]
+    what: str
+
+    def value(self, headers: Headers) -> str:
+        """As it was given, "" when it was not. Raises Problem 400 for another form."""
+        given = headers.getlist(self.name)
+        try:
+            return plain(self.form.of(", ".join(given))) if given else ""
+        except ValueError as error:
+            raise Problem(400, f"{self.name}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A way an operation succeeds. `model` None: no body, or one of `media`."""
+    """A way an operation succeeds.
+
+    Attributes:
+        model: None: no body, or one of `media`.
+        others: examples of other forms of the same answer, by media type.
+        headers: what is said of headers that only this answer has.
+    """
 
     what: str
     model: type | None = None
     media: str = JSON
     example: Any = None
+    others: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
 
 
 Handler = Callable[[Call[Any, Any]], Awaitable[Response]]
@@ -77,7 +103,7 @@ class Operation:
         path: with `{name}` for each parameter.
         name: the operationId, unique.
         body: None where a body means nothing.
-        reads_key: whether Idempotency-Key is looked at.
+        reads: the headers that are looked at.
         errors: statuses besides those that `access`, `query` and `body` bring along.
     """
 
@@ -91,7 +117,7 @@ class Operation:
     query: type[msgspec.Struct] = NoQuery
     body: type[msgspec.Struct] | None = None
     body_example: Any = None
-    reads_key: bool = False
+    reads: tuple[Header, ...] = ()
     errors: tuple[int, ...] = field(default=())
 
     @property

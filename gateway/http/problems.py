@@ -13,7 +13,15 @@ from msgspec import Meta
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from gateway.errors import BadRequest, Conflict, Exhausted, KeyringError, NotFound, Unavailable
+from gateway.errors import (
+    BadRequest,
+    Conflict,
+    Exhausted,
+    Gone,
+    KeyringError,
+    NotFound,
+    Unavailable,
+)
 
 CODES: Mapping[int, str] = {
     400: "bad_request",
@@ -22,6 +30,7 @@ CODES: Mapping[int, str] = {
     404: "not_found",
     405: "method_not_allowed",
     409: "conflict",
+    410: "gone",
     413: "payload_too_large",
     415: "unsupported_media_type",
     421: "misdirected_request",
@@ -71,12 +80,13 @@ def of(error: Exception) -> Problem:
             return Problem(400, str(error))
         case NotFound():
             return Problem(404, str(error))
+        case Gone():
+            return Problem(410, str(error))
         case Conflict():
             return Problem(409, str(error))
-        case Exhausted():
-            return Problem(429, str(error), {"Retry-After": str(error.retry_after_s)})
-        case Unavailable():
-            return Problem(503, str(error), {"Retry-After": str(error.retry_after_s)})
+        case Exhausted() | Unavailable():
+            status = 429 if isinstance(error, Exhausted) else 503
+            return Problem(status, str(error), {"Retry-After": str(error.retry_after_s)})
         case KeyringError():
             return Problem(503, str(error))
         case HTTPException(status_code=404):

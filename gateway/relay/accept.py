@@ -11,7 +11,7 @@ from gateway.delivery.ticket import seal
 from gateway.errors import BadRequest, Conflict, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Accepted, Agent, Target
+from gateway.model import Accepted, Agent, Delivery, Target
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, translate
 from gateway.relay.timing import STANDARD, Timing
@@ -53,8 +53,11 @@ class Accept:
         *,
         timeout_ms: int = 0,
         target: Target | None,
+        delivery: Delivery | None = None,
     ) -> Accepted:
         """A message for the agent's queue. `timeout_ms` 0: the agent's own limit.
+
+        `target` None: its events are only read back.
 
         Raises:
             NotFound: there is no such agent.
@@ -71,22 +74,37 @@ class Accept:
                 "content: it is not Unicode text, or timeout_s out of range"
             ) from error
         request = agent_pb2.AgentRequest(request_id=request_id, send_message=sent)
-        return await self._command(agent, request, target)
+        return await self._command(agent, request, target, delivery)
 
     async def interrupt(
-        self, agent_id: str, request_id: str, *, turn: str = "", target: Target | None
+        self,
+        agent_id: str,
+        request_id: str,
+        *,
+        turn: str = "",
+        target: Target | None,
+        delivery: Delivery | None = None,
     ) -> Accepted:
         """Ends the named turn, or the running one; itself a short turn. Raises as `message`."""
         agent = await self._launcher.get(agent_id)
         interrupt = agent_pb2.InterruptRequest(target=turn)
         request = agent_pb2.AgentRequest(request_id=request_id, interrupt=interrupt)
-        return await self._command(agent, request, target)
+        return await self._command(agent, request, target, delivery)
 
     async def _command(
-        self, agent: Agent, request: agent_pb2.AgentRequest, target: Target | None
+        self,
+        agent: Agent,
+        request: agent_pb2.AgentRequest,
+        target: Target | None,
+        delivery: Delivery | None,
     ) -> Accepted:
         request_id = request.request_id
         submit = relay_pb2.SubmitRequest(request=request)
+        if delivery is not None:
+            options = relay_pb2.DeliveryOptions(
+                kinds=delivery.kinds, coalesce_ms=delivery.coalesce_ms
+            )
+            submit.delivery.CopyFrom(options)
         if target is not None:
             self._guard.admit(target.webhook_url)
             submit.ticket = seal(

@@ -13,6 +13,7 @@ from gateway.delivery.ticket import unseal
 from gateway.errors import SealBroken
 from gateway.keyring import Keyring
 from gateway.relay.held import HeldBytes
+from gateway.relay.links import cancelling
 from gateway.relay.marks import Marks, Stream
 from gateway.relay.pending import Overrun
 from gateway.relay.timing import Timing
@@ -130,7 +131,7 @@ class AgentRelay:
             log.error("window_overrun", extra=self._fields(str(overrun)))  # noqa: TRY400 - no fault of ours
             return End.REPLACED
         except asyncio.CancelledError:
-            if _cancelling():
+            if cancelling():
                 raise
             return End.OVER if self._closing else End.BROKEN
         return End.OVER
@@ -234,9 +235,3 @@ class AgentRelay:
 
     def _fields(self, request_id: str) -> dict[str, object]:
         return {"agent": self._agent_id, "request_id": request_id}
-
-
-def _cancelling() -> bool:
-    """Whether it is this task that was cancelled, rather than the call it waits for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

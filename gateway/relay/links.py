@@ -1,12 +1,13 @@
 """Links: gRPC channels to agents, one a target, and what their failures mean."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
 
-from gateway.errors import BadRequest, Exhausted, GatewayError, Unavailable
+from gateway.errors import BadRequest, Exhausted, GatewayError, Gone, NotFound, Unavailable
 from proto.agent.v1 import agent_pb2_grpc
 from proto.relay.v1 import relay_pb2_grpc
 
@@ -95,10 +96,24 @@ def translate(error: grpc.aio.AioRpcError, agent_id: str) -> GatewayError:
     match error.code():
         case grpc.StatusCode.INVALID_ARGUMENT:
             return BadRequest(error.details() or "the agent refuses this command")
+        case grpc.StatusCode.NOT_FOUND:
+            return NotFound(error.details() or f"agent {agent_id} does not know it")
+        case grpc.StatusCode.OUT_OF_RANGE:
+            return Gone(error.details() or f"agent {agent_id} does not keep it any more")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return Exhausted(error.details() or f"agent {agent_id} takes no more for now")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return Unavailable(
+                f"agent {agent_id} runs code too old for this; it can once it has started again"
+            )
         case code:
             return Unavailable(f"agent {agent_id} does not answer now ({code.name})")
+
+
+def cancelling() -> bool:
+    """Whether it is this task that was cancelled, rather than the call it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _open(target: str) -> Link:

@@ -68,7 +68,7 @@ async def test_every_route_wants_a_key(gateway: GatewayProcess, ada: Client) -> 
             for headers in ({}, {"authorization": "Bearer nonsense"}):
                 answer = await nobody.request(
                     method,
-                    path.format(agent_id=agent),
+                    path.format(agent_id=agent, request_id="r-1"),
                     params={"user_id": "ada"},
                     json=body_for(path) if method == "POST" else None,
                     headers=headers,
@@ -90,7 +90,7 @@ async def test_an_owner_cannot_touch_anothers_agent(ada: Client, bob: Client) ->
         for user, status in (("bob", 404), ("ada", 403)):
             answer = await bob.http.request(
                 method,
-                path.format(agent_id=agent),
+                path.format(agent_id=agent, request_id="r-1"),
                 params={"user_id": user},
                 json=body_for(path) if method == "POST" else None,
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import KeyringError, SealBroken
+from gateway.errors import KeyringError
 from gateway.keyring import FILE_NAME, GatewayKey, Keyring
 
 
@@ -62,20 +62,71 @@ def test_a_broken_file_is_named_and_not_replaced(tmp_path: Path, text: str) -> N
     assert path.read_text("utf-8") == text
 
 
+def put_in_front(path: Path) -> str:
+    """The id of a new current key."""
+    key = GatewayKey.new()
+    path.write_text(f"{key.line()}\n{path.read_text('ascii')}", "ascii")
+    return key.key_id
+
+
 def test_rotation(tmp_path: Path) -> None:
     """A key put in front seals from then on; the one behind it still opens and derives."""
     before = Keyring.load(tmp_path)
+    old = before.current_id
     sealed = before.seal(b"target")
-    path = tmp_path / FILE_NAME
-    path.write_text(GatewayKey.new().line() + "\n" + path.read_text("ascii"), "ascii")
+    token = before.token("a", "relay", key_id=old)
+    new = put_in_front(tmp_path / FILE_NAME)
     after = Keyring.load(tmp_path)
-    assert after.current_id != before.current_id
-    assert after.key_ids == (after.current_id, before.current_id)
+    assert after.key_ids == (new, old)
     assert after.unseal(sealed) == b"target"
-    token = before.token("a", "relay", key_id=before.current_id)
-    assert after.token("a", "relay", key_id=before.current_id) == token
-    with pytest.raises(SealBroken):
-        before.unseal(after.seal(b"target"))
+    assert after.token("a", "relay", key_id=old) == token
+
+
+def test_a_changed_file_is_read_within_a_second(tmp_path: Path) -> None:
+    """A gateway that runs takes the new keys, and does not look at the file all the time."""
+    now_s = 100.0
+    ring = Keyring.load(tmp_path, clock=lambda: now_s)
+    old = ring.current_id
+    new = put_in_front(tmp_path / FILE_NAME)
+    now_s += 0.9
+    assert ring.current_id == old
+    now_s += 0.2
+    assert ring.key_ids == (new, old)
+
+
+def test_whoever_misses_a_key_looks_at_once(tmp_path: Path) -> None:
+    """What another gateway sealed or made under a key of a moment ago is no stranger here."""
+    first = Keyring.load(tmp_path, clock=lambda: 100.0)
+    for_tokens = Keyring.load(tmp_path, clock=lambda: 100.0)
+    new = put_in_front(tmp_path / FILE_NAME)
+    other = Keyring.load(tmp_path)
+    assert first.unseal(other.seal(b"target")) == b"target"
+    assert for_tokens.token("a", "relay", key_id=new) == other.token("a", "relay", key_id=new)
+
+
+@pytest.mark.parametrize("spoil", ["broken", "readable", "gone"])
+def test_a_file_that_is_spoilt_changes_nothing(
+    tmp_path: Path, spoil: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gateway goes on with the keys it has, says so once, and takes the next good file."""
+    now_s = 100.0
+    ring = Keyring.load(tmp_path, clock=lambda: now_s)
+    old, path = ring.current_id, tmp_path / FILE_NAME
+    good = path.read_text("ascii")
+    if spoil == "gone":
+        path.unlink()
+    else:
+        path.write_text("nonsense" if spoil == "broken" else good + "\n")
+        path.chmod(0o600 if spoil == "broken" else 0o644)
+    for _ in range(3):
+        now_s += 2
+        assert ring.key_ids == (old,)
+    assert [record.message for record in caplog.records] == ["gateway_keys_unusable_old_keys_stay"]
+    path.write_text(good, "ascii")
+    path.chmod(0o600)
+    new = put_in_front(path)
+    now_s += 2
+    assert ring.current_id == new
 
 
 def test_tokens_differ_by_agent_scope_and_key() -> None:

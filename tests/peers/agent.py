@@ -89,7 +89,10 @@ class PeerRelay:
 
 
 class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentServiceServicer):
-    """`submit_answers`: one a call, a response or a status; the last one stays."""
+    """`submit_answers`: one a call, a response or a status; the last one stays.
+
+    `replay`: what each Replay tells, list by list; a status ends it, `hangs` is waited for.
+    """
 
     def __init__(self, agent_id: str) -> None:
         self.agent_id = agent_id
@@ -102,6 +105,14 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         self.submit_answers: list[relay_pb2.SubmitResponse | grpc.StatusCode | None] = [
             relay_pb2.SubmitResponse(result=relay_pb2.SubmitResponse.RESULT_ACCEPTED)
         ]
+        self.turns: list[relay_pb2.Turn] = []
+        self.replay: list[list[agent_pb2.AgentResponse] | grpc.StatusCode | asyncio.Event] = []
+        self.replays: list[relay_pb2.ReplayRequest] = []
+        self.replays_ended = 0
+        self.redeliveries: list[relay_pb2.RedeliverRequest] = []
+        self.redeliver_answer: relay_pb2.RedeliverResponse | grpc.StatusCode = (
+            relay_pb2.RedeliverResponse(generation=2, relay_attached=True)
+        )
         self.status = agent_pb2.GetStatusResponse(agent_id=agent_id)
         self.hangs = asyncio.Event()
         self.relays: list[PeerRelay] = []
@@ -161,6 +172,41 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         await self._check(context)
         self.retires.append(request)
         return relay_pb2.RetireResponse()
+
+    async def Turns(
+        self, request: relay_pb2.TurnsRequest, context: Context
+    ) -> relay_pb2.TurnsResponse:
+        await self._check(context)
+        asked = [turn for turn in self.turns if request.request_id in ("", turn.request_id)]
+        if request.request_id and not asked:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"no turn {request.request_id}")
+        return relay_pb2.TurnsResponse(turns=asked)
+
+    async def Redeliver(
+        self, request: relay_pb2.RedeliverRequest, context: Context
+    ) -> relay_pb2.RedeliverResponse:
+        await self._check(context)
+        self.redeliveries.append(request)
+        if isinstance(self.redeliver_answer, grpc.StatusCode):
+            await context.abort(self.redeliver_answer, "scripted refusal")
+        return self.redeliver_answer
+
+    async def Replay(
+        self, request: relay_pb2.ReplayRequest, context: Context
+    ) -> AsyncIterator[relay_pb2.ReplayResponse]:
+        await self._check(context)
+        self.replays.append(request)
+        try:
+            for told in self.replay:
+                if isinstance(told, asyncio.Event):
+                    await told.wait()
+                elif isinstance(told, list):
+                    yield relay_pb2.ReplayResponse(events=told)
+                else:
+                    await context.abort(told, "scripted end")
+        finally:
+            self.replays_ended += 1
+            self.noticed.tell()
 
     async def GetStatus(
         self,

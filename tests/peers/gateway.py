@@ -55,6 +55,10 @@ class House:
     def journals(self) -> list[Path]:
         return sorted(self.state.glob("agents/*/journal.db"))
 
+    def kill_runtimes(self) -> None:
+        """kill -9 of everything that agents run; a gateway starts them again."""
+        end_runtimes_of(str(self.state / "agents"))
+
     def logs(self) -> str:
         """What gateways and agents have logged."""
         agents = [path.read_text("utf-8", "replace") for path in self.state.glob("agents/*/log")]

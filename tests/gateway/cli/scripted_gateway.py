@@ -1,6 +1,5 @@
-"""A scripted peer that plays a gateway's HTTP API and posts signed webhooks."""
+"""A scripted peer that plays a gateway's HTTP API and tells events as it was told."""
 
-import asyncio
 import contextlib
 import itertools
 import json
@@ -10,18 +9,34 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import uvicorn
 from standardwebhooks import Webhook
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+
+from tests.peers.noticed import Noticed
 
 Payload = dict[str, Any]
 
 COMPLETED = {"event_type": "agent.complete", "is_final": True, "outcome": "completed"}
 INTERRUPTED = {"event_type": "agent.complete", "is_final": True, "outcome": "interrupted"}
+
+
+PARKED = {
+    "request_id": "req_1",
+    "state": "ended",
+    "outcome": "completed",
+    "first_seq": 1,
+    "last_seq": 3,
+    "acknowledged_seq": 2,
+    "delivery": "parked",
+    "generation": 1,
+    "attempts": 4,
+    "last_error": "HTTP 503",
+    "created_at": "2026-01-02T03:04:05Z",
+}
 
 
 def text(said: str, part_id: str = "p") -> Payload:
@@ -47,6 +62,24 @@ def signed(payload: Payload, secret: str, webhook_id: str) -> tuple[bytes, dict[
 
 
 @dataclass
+class ScriptedTurn:
+    """What has been told of one turn, and who waits for more."""
+
+    payloads: list[Payload] = field(default_factory=list)
+    noticed: Noticed = field(default_factory=Noticed)
+
+    @property
+    def ended(self) -> bool:
+        return any("is_final" in payload for payload in self.payloads)
+
+    async def until_after(self, seq: int) -> None:
+        """Wait for an event after that one."""
+        await self.noticed.until(
+            lambda: any(payload["seq"] > seq for payload in self.payloads), within_s=30
+        )
+
+
+@dataclass
 class ScriptedGateway:
     """Answers as told.
 
@@ -54,16 +87,18 @@ class ScriptedGateway:
         script: what a message is answered with; a turn without a final in it ends
             as interrupted once it is interrupted.
         refusals: path endings, and the (status, body, headers) they are answered with.
+        breaks: streams yet to be broken off: after how many events, and with what last word
+            ("" for none).
         calls: (method, path with query, body, authorization) of every request.
     """
 
     script: Sequence[Payload] = ()
     refusals: dict[str, tuple[int, Any, dict[str, str]]] = field(default_factory=dict)
+    breaks: list[tuple[int, str]] = field(default_factory=list)
     calls: list[tuple[str, str, Any, str]] = field(default_factory=list)
     url: str = ""
-    _turns: dict[str, dict[str, str]] = field(default_factory=dict)
+    _turns: dict[str, ScriptedTurn] = field(default_factory=dict)
     _seq: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-    _posting: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def answer(self, request: Request) -> Response:
         body = await request.body()
@@ -76,6 +111,8 @@ class ScriptedGateway:
         for ending, (status, refusal, headers) in self.refusals.items():
             if path.endswith(ending):
                 return JSONResponse(refusal, status, headers)
+        if path.endswith("/events"):
+            return self._events(request)
         return self._answer(request.method, path, content)
 
     def _answer(self, method: str, path: str, content: Any) -> Response:
@@ -104,36 +141,65 @@ class ScriptedGateway:
                 return self._interrupt(content)
             case "POST", ["", "agt-1", "grpc-token"]:
                 return JSONResponse({"address": "unix:/run/a.sock", "token": "t" * 8})
+            case method, ["", "agt-1", "turns", *rest]:
+                return _turns(method, rest)
         return JSONResponse({"error": "not_found", "message": "there is no such agent"}, 404)
 
     def _message(self, content: Any) -> Response:
         request_id = content.get("request_id", "req_1")
-        self._turns[request_id] = content
-        self._post(request_id, content, self.script)
-        return JSONResponse({"request_id": request_id, "agent_id": "agt-1"}, 202)
+        replayed = {"Idempotent-Replayed": "true"} if request_id in self._turns else {}
+        if not replayed:
+            self.tell(request_id, self.script)
+        return JSONResponse({"request_id": request_id, "agent_id": "agt-1"}, 202, replayed)
 
     def _interrupt(self, content: Any) -> Response:
-        self._post("req_i", content, [COMPLETED])
-        if target := self._turns.get(content.get("target", "")):
-            self._post(content["target"], target, [INTERRUPTED])
+        self.tell("req_i", [COMPLETED])
+        target = content.get("target", "")
+        if target in self._turns:
+            self.tell(target, [INTERRUPTED])
         return JSONResponse({"request_id": "req_i", "agent_id": "agt-1"}, 202)
 
-    def _post(self, request_id: str, target: dict[str, str], events: Sequence[Payload]) -> None:
-        task = asyncio.create_task(self._deliver(request_id, target, events))
-        self._posting.add(task)
-        task.add_done_callback(self._posting.discard)
+    def tell(self, request_id: str, events: Sequence[Payload]) -> None:
+        """More of a turn."""
+        turn = self._turns.setdefault(request_id, ScriptedTurn())
+        for event in events:
+            named = {"agent_id": "agt-1", "request_id": request_id, "session_id": ""}
+            payload = {"event_type": "agent.event", "seq": next(self._seq), **named, **event}
+            turn.payloads.append(payload)
+        turn.noticed.tell()
 
-    async def _deliver(
-        self, request_id: str, target: dict[str, str], events: Sequence[Payload]
-    ) -> None:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            for event in events:
-                seq = next(self._seq)
-                named = {"agent_id": "agt-1", "request_id": request_id, "session_id": ""}
-                payload = {"event_type": "agent.event", "seq": seq, **named, **event}
-                body, headers = signed(payload, target["webhook_secret"], f"agt-1_{seq}")
-                with contextlib.suppress(httpx.HTTPError):  # the command has left
-                    await client.post(target["webhook_url"], content=body, headers=headers)
+    def _events(self, request: Request) -> Response:
+        query = request.query_params
+        after = int(query.get("after_seq", "0"))
+        asked = query.get("request_id", "")
+        if "text/event-stream" in request.headers["accept"]:
+            frames = self._frames(self._turns[asked], after)
+            return StreamingResponse(frames, media_type="text/event-stream")
+        told = [payload for turn in self._turns.values() for payload in turn.payloads]
+        events = [
+            payload
+            for payload in told
+            if payload["seq"] > after and asked in ("", payload["request_id"])
+        ][:2]
+        last = events[-1]["seq"] if events else after
+        more = bool(told) and last < told[-1]["seq"]
+        return JSONResponse({"events": events, "next_after_seq": last, "more": more})
+
+    async def _frames(self, turn: ScriptedTurn, after: int) -> AsyncIterator[bytes]:
+        limit, last_word = self.breaks.pop(0) if self.breaks else (10**6, "")
+        told = 0
+        while not turn.ended or after < turn.payloads[-1]["seq"]:
+            for payload in turn.payloads:
+                if payload["seq"] <= after:
+                    continue
+                if told == limit:
+                    yield f"event: error\ndata: {last_word}\n\n".encode() if last_word else b""
+                    return
+                yield b": nothing new\n\n" if not told else b""
+                yield f"id: {payload['seq']}\ndata: {json.dumps(payload)}\n\n".encode()
+                after, told = payload["seq"], told + 1
+            if not turn.ended:
+                await turn.until_after(after)
 
     def bodies(self, method: str, ending: str) -> list[Any]:
         """What was sent to paths that end so."""
@@ -142,6 +208,12 @@ class ScriptedGateway:
             for called, path, body, _ in self.calls
             if called == method and path.partition("?")[0].endswith(ending)
         ]
+
+
+def _turns(method: str, rest: list[str]) -> Response:
+    if method == "POST":
+        return JSONResponse({"request_id": "req_1", "generation": 2}, 202)
+    return JSONResponse(PARKED if rest else {"turns": [PARKED], "total": 1})
 
 
 @contextlib.asynccontextmanager

@@ -104,13 +104,37 @@ async def test_webhook_hands_over(peer: ScriptedGateway) -> None:
     assert (sent["webhook_url"], sent["webhook_secret"]) == ("http://127.0.0.1:9/hook", "s")
 
 
-async def test_repeat_does_not_wait_for_ever(peer: ScriptedGateway) -> None:
-    """A message that had been accepted before has another receiver: said at once."""
-    answer = {"request_id": "r-1", "agent_id": "agt-1"}
-    peer.refusals["/messages"] = (202, answer, {"Idempotent-Replayed": "true"})
-    ended = await forge("send", "agt-1", "hi", "--request-id", "r-1", env=env_of(peer))
-    assert ended.status == 1
-    assert "r-1 was accepted before" in ended.err
+async def test_a_repeat_shows_the_turn_again(peer: ScriptedGateway) -> None:
+    """A message that had been accepted before is not sent twice: its turn is read back."""
+    peer.script = [text("once\n"), COMPLETED]
+    for _ in range(2):
+        ended = await forge("send", "agt-1", "hi", "--request-id", "r-1", env=env_of(peer))
+        assert ended.status == 0
+        assert ended.out.startswith("once\n✓ completed in ")
+
+
+@pytest.mark.parametrize(
+    "last_word", ["", '{"error": "service_unavailable", "message": "the gateway is going"}']
+)
+async def test_a_broken_stream_is_taken_up_again(peer: ScriptedGateway, last_word: str) -> None:
+    """After the event that was seen last: nothing is shown twice, nothing is left out."""
+    peer.script = [text("a"), text("b"), text("c"), COMPLETED]
+    peer.breaks = [(1, last_word), (2, last_word)]
+    ended = await forge("send", "agt-1", "hi", env=env_of(peer))
+    assert ended.status == 0
+    assert ended.out.startswith("abc\n✓ completed in ")
+    assert ended.err.count("; reconnecting\n") == 2
+    asked = [path for method, path, *_ in peer.calls if "/events" in path]
+    assert ["after_seq=" in path for path in asked] == [False, True, True]
+
+
+async def test_what_cannot_pass_ends_the_command(peer: ScriptedGateway) -> None:
+    """Events that are not kept any more do not come back by waiting."""
+    peer.script = [text("a\n"), COMPLETED]
+    peer.breaks = [(1, '{"error": "gone", "message": "events up to seq 9 are not kept"}')]
+    ended = await forge("send", "agt-1", "hi", env=env_of(peer))
+    assert (ended.status, ended.out) == (1, "a\n")
+    assert ended.err == "Error: events up to seq 9 are not kept\n"
 
 
 async def test_ctrl_c_interrupts_the_turn(peer: ScriptedGateway) -> None:
@@ -136,15 +160,6 @@ async def test_second_ctrl_c_leaves(peer: ScriptedGateway) -> None:
         shown.press(CTRL_C)
         assert await shown.ended() == 130
     assert "Traceback" not in shown.shown
-
-
-async def test_gateway_elsewhere_needs_a_webhook() -> None:
-    """A receiver on our loopback is of no use to a gateway on another machine."""
-    ended = await forge(
-        "send", "agt-1", "hi", env={"FORGE_URL": "http://192.0.2.1:8080", "FORGE_USER": "ada"}
-    )
-    assert ended.status == 1
-    assert "give --webhook URL" in ended.err
 
 
 @pytest.mark.parametrize("command", [("send", "agt-1", "hi"), ("agents", "list")])

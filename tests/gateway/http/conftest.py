@@ -10,9 +10,15 @@ import pytest
 
 from gateway.http.apikeys import ApiKeys, new_key
 from gateway.http.application import Rooms, build
+from gateway.http.eventstream import Streams
 from gateway.http.server import HttpServer
 from gateway.settings import Settings
-from tests.gateway.http.rooms import ScriptedCommands, ScriptedLauncher, ScriptedLifecycle
+from tests.gateway.http.rooms import (
+    ScriptedCommands,
+    ScriptedLauncher,
+    ScriptedLifecycle,
+    ScriptedReadBack,
+)
 
 WEBHOOK = {"webhook_url": "http://127.0.0.1:9/hook"}
 
@@ -26,6 +32,8 @@ class Door:
     launcher: ScriptedLauncher
     commands: ScriptedCommands
     lifecycle: ScriptedLifecycle
+    readback: ScriptedReadBack
+    streams: Streams
     ready: bool = True
     settings: Settings = field(default_factory=Settings)
 
@@ -39,24 +47,33 @@ Opener = Callable[..., AbstractAsyncContextManager[Door]]
 
 @asynccontextmanager
 async def open_door(
-    settings: Settings | None = None, *, keys: ApiKeys | None = None
+    settings: Settings | None = None,
+    *,
+    keys: ApiKeys | None = None,
+    streams: Streams | None = None,
 ) -> AsyncIterator[Door]:
     settings = settings or Settings()
     launcher, commands = ScriptedLauncher(), ScriptedCommands()
-    lifecycle = ScriptedLifecycle(launcher)
+    lifecycle, readback = ScriptedLifecycle(launcher), ScriptedReadBack()
+    streams = streams or Streams()
     doors: list[Door] = []
     rooms = Rooms(
         launcher=launcher,
         commands=commands,
         lifecycle=lifecycle,
+        readback=readback,
+        streams=streams,
         keys=keys,
         ready=lambda: doors[0].ready,
     )
     server = HttpServer(build(settings, rooms), host="127.0.0.1", port=0)
     await server.start()
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
-        doors.append(Door(server, http, launcher, commands, lifecycle, settings=settings))
-        yield doors[0]
+        door = Door(server, http, launcher, commands, lifecycle, readback, streams)
+        door.settings = settings
+        doors.append(door)
+        yield door
+    streams.close()
     await server.stop(1)
 
 

@@ -1,12 +1,23 @@
 """The rooms behind the HTTP door, scripted: agents in memory, commands that are remembered."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gateway.errors import Conflict, GatewayError, NotFound, UnknownBackend
-from gateway.model import Accepted, Agent, AgentSpec, LiveStatus, Target
+from gateway.model import (
+    Accepted,
+    Agent,
+    AgentSpec,
+    Delivery,
+    Event,
+    LiveStatus,
+    Page,
+    Stretch,
+    Target,
+    TurnReport,
+)
 
 
 @dataclass
@@ -86,15 +97,21 @@ class ScriptedCommands:
         *,
         timeout_ms: int = 0,
         target: Target | None,
+        delivery: Delivery | None = None,
     ) -> Accepted:
-        return await self._accept(
-            agent_id, request_id, content=content, timeout_ms=timeout_ms, target=target
-        )
+        said = {"content": content, "timeout_ms": timeout_ms, "target": target}
+        return await self._accept(agent_id, request_id, **said, delivery=delivery)
 
     async def interrupt(
-        self, agent_id: str, request_id: str, *, turn: str = "", target: Target | None
+        self,
+        agent_id: str,
+        request_id: str,
+        *,
+        turn: str = "",
+        target: Target | None,
+        delivery: Delivery | None = None,
     ) -> Accepted:
-        return await self._accept(agent_id, request_id, turn=turn, target=target)
+        return await self._accept(agent_id, request_id, turn=turn, target=target, delivery=delivery)
 
     async def _accept(self, agent_id: str, request_id: str, **said: object) -> Accepted:
         if self.hold is not None:
@@ -137,3 +154,69 @@ class ScriptedLifecycle:
 
     def client_token(self, agent: Agent) -> str:
         return f"token-of-{agent.agent_id}"
+
+
+@dataclass
+class ScriptedReadBack:
+    """Tells what it is given. `failure`: raised instead.
+
+    `following`: what a stream tells, list by list; an error breaks it off, None ends it.
+    `over`: there is nothing to follow. `taken`: lists that have been read.
+    """
+
+    reports: list[TurnReport] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    following: asyncio.Queue[Sequence[Event] | Exception | None] = field(
+        default_factory=asyncio.Queue
+    )
+    over: bool = False
+    failure: Exception | None = None
+    asked: list[tuple[Stretch, int]] = field(default_factory=list)
+    redeliveries: list[tuple[str, int, Target | None]] = field(default_factory=list)
+    taken: int = 0
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def turns(self, agent: Agent) -> Sequence[TurnReport]:
+        self._fail()
+        return self.reports
+
+    async def turn(self, agent: Agent, request_id: str) -> TurnReport:
+        self._fail()
+        for report in self.reports:
+            if report.request_id == request_id:
+                return report
+        raise NotFound(f"agent {agent.agent_id} knows no turn {request_id}")
+
+    async def redeliver(
+        self, agent: Agent, request_id: str, *, from_seq: int = 0, target: Target | None = None
+    ) -> int:
+        await self.turn(agent, request_id)
+        self.redeliveries.append((request_id, from_seq, target))
+        return 1 + len(self.redeliveries)
+
+    async def page(self, agent: Agent, stretch: Stretch, *, limit: int) -> Page:
+        self._fail()
+        self.asked.append((stretch, limit))
+        found = [event for event in self.events if event.seq > (stretch.after_seq or 0)]
+        return Page(events=tuple(found[:limit]), more=len(found) > limit)
+
+    async def follow(
+        self, agent: Agent, stretch: Stretch
+    ) -> AsyncGenerator[Sequence[Event], None] | None:
+        self._fail()
+        self.asked.append((stretch, 0))
+        return None if self.over else self._follow()
+
+    async def _follow(self) -> AsyncGenerator[Sequence[Event], None]:
+        try:
+            while events := await self.following.get():
+                if isinstance(events, Exception):
+                    raise events
+                self.taken += 1
+                yield events
+        finally:
+            self.closed.set()
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure

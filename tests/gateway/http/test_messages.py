@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from gateway.errors import Exhausted, Unavailable
-from gateway.model import Target
+from gateway.model import Batch, Delivery, Target
 from tests.gateway.http.conftest import WEBHOOK, Door
 
 MESSAGES = "/api/v1/agents/a1/messages?user_id=ada"
+BATCH = {"max_events": 8, "max_wait_ms": 50}
 INTERRUPT = "/api/v1/agents/a1/interrupt?user_id=ada"
 
 
@@ -38,6 +39,7 @@ async def test_a_message_is_answered_with_202(door: Door) -> None:
             "content": "hi \u2603",
             "timeout_ms": 1500,
             "target": Target(webhook_url=WEBHOOK["webhook_url"], webhook_secret="s3"),
+            "delivery": None,
         }
     ]
 
@@ -96,7 +98,14 @@ async def test_idempotency_key_is_the_request_id(door: Door) -> None:
         ({"timeout_s": 0}, "timeout_s: Expected `float` > 0"),
         ({"timeout_s": "1"}, "timeout_s: Expected `float`, got `str`"),
         ({"timeout_s": 1e9}, "timeout_s: Expected `float` <= 86400"),
-        ({"delivery": {"batch": {}}}, "delivery: not supported by this version"),
+        ({"delivery": {"batch": {}}}, "delivery.batch.max_events is missing"),
+        ({"delivery": {"batch": {**BATCH, "max_events": 65}}}, "delivery.batch.max_events: "),
+        ({"delivery": {"batch": {**BATCH, "max_wait_ms": -1}}}, "delivery.batch.max_wait_ms: "),
+        ({"delivery": {"batch": {**BATCH, "size": 1}}}, "unknown field `size`"),
+        ({"delivery": {"coalesce_ms": 10_001}}, "delivery.coalesce_ms: "),
+        ({"delivery": {"kinds": ["a b"]}}, "delivery.kinds[0]: an event kind such as"),
+        ({"delivery": {"kinds": ["x"] * 33}}, "delivery.kinds: "),
+        ({"delivery": {"kind": []}}, "delivery: Object contains unknown field `kind`"),
         ({"attachments": []}, "attachments: not supported by this version"),
     ],
 )
@@ -111,13 +120,47 @@ async def test_a_wrong_message_names_the_field(
     assert not door.commands.sent
 
 
-@pytest.mark.parametrize(("path", "field"), [(MESSAGES, "content"), (MESSAGES, "webhook_url")])
-async def test_a_missing_field_is_named(door: Door, path: str, field: str) -> None:
+async def test_a_missing_field_is_named(door: Door) -> None:
     """What is needed and absent is said by name."""
-    body = {"content": "hi", **WEBHOOK}
-    del body[field]
-    answer = await door.http.post(path, json=body)
-    assert (answer.status_code, answer.json()["message"]) == (400, f"{field} is missing")
+    answer = await door.http.post(MESSAGES, json=WEBHOOK)
+    assert (answer.status_code, answer.json()["message"]) == (400, "content is missing")
+
+
+@pytest.mark.parametrize("path", [MESSAGES, INTERRUPT])
+async def test_the_webhook_may_be_left_out(door: Door, path: str) -> None:
+    """The command is accepted without a target: its events are only read back."""
+    answer = await door.http.post(path, json={"content": "hi", "webhook_secret": ""})
+    assert answer.status_code == 202, answer.text
+    assert door.commands.sent[0]["target"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"webhook_secret": "s"}, "webhook_secret"),
+        ({"delivery": {"batch": BATCH}}, "delivery.batch"),
+    ],
+)
+async def test_what_needs_a_webhook_is_refused_without_one(
+    door: Door, body: dict[str, Any], field: str
+) -> None:
+    """A secret or a batch with nowhere to go is a mistake, and said by name."""
+    answer = await door.http.post(MESSAGES, json={"content": "hi", **body})
+    assert (answer.status_code, answer.json()["message"].partition(":")[0]) == (400, field)
+    assert not door.commands.sent
+
+
+async def test_delivery_options_reach_whom_they_concern(door: Door) -> None:
+    """Batches travel with the target, kinds and merging in clear; off when not asked for."""
+    delivery = {"kinds": ["text", "tool.*"], "coalesce_ms": 250, "batch": BATCH}
+    await door.http.post(MESSAGES, json={"content": "hi", **WEBHOOK, "delivery": delivery})
+    await door.http.post(INTERRUPT, json={**WEBHOOK, "delivery": {"kinds": []}})
+    message, interrupt = door.commands.sent
+    assert message["target"] == Target(
+        webhook_url=WEBHOOK["webhook_url"], batch=Batch(max_events=8, max_wait_ms=50)
+    )
+    assert message["delivery"] == Delivery(kinds=("text", "tool.*"), coalesce_ms=250)
+    assert interrupt["delivery"] is None
 
 
 async def test_secrets_are_in_no_answer(door: Door) -> None:

@@ -48,6 +48,10 @@ async def test_every_route_is_described(door: Door) -> None:
         "POST /api/v1/agents/{agent_id}/messages",
         "POST /api/v1/agents/{agent_id}/interrupt",
         "POST /api/v1/agents/{agent_id}/grpc-token",
+        "GET /api/v1/agents/{agent_id}/events",
+        "GET /api/v1/agents/{agent_id}/turns",
+        "GET /api/v1/agents/{agent_id}/turns/{request_id}",
+        "POST /api/v1/agents/{agent_id}/turns/{request_id}/redeliver",
         "GET /healthz",
         "GET /readyz",
         "GET /metrics",
@@ -60,6 +64,10 @@ async def test_every_route_is_described(door: Door) -> None:
     assert ("user_id", "query", True) in names
     assert ("Idempotency-Key", "header", False) in names
     assert "security" not in send
+    read = document["paths"]["/api/v1/agents/{agent_id}/events"]["get"]
+    assert {"200", "204", "404", "410"} <= set(read["responses"])
+    assert set(read["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert ("Last-Event-ID", "header") in {(p["name"], p["in"]) for p in read["parameters"]}
 
 
 async def test_with_keys_the_scheme_is_described(keyed_door: Door) -> None:

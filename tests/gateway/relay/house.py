@@ -15,6 +15,7 @@ from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
 from gateway.relay.lifecycle import Lifecycle
 from gateway.relay.links import Links
+from gateway.relay.readback import ReadBack
 from gateway.relay.timing import Timing
 from tests.peers.agent import PeerRelay, ScriptedAgent
 from tests.peers.launcher import ScriptedLauncher, agent
@@ -47,6 +48,7 @@ class House:
     attachments: Attachments
     accept: Accept
     lifecycle: Lifecycle
+    readback: ReadBack
 
     def target(self, path: str = "/hook") -> Target:
         url = f"http://127.0.0.1:{self.receiver.port}{path}"
@@ -77,9 +79,11 @@ async def house(
         attachments = Attachments(launcher, links, keyring, poster, timing=times)
         accept = Accept(launcher, links, keyring, attachments, guard=guard, timing=times)
         lifecycle = Lifecycle(launcher, links, attachments, keyring=keyring, timing=times)
+        readback = ReadBack(launcher, links, keyring, attachments, timing=times)
+        parts = (launcher, keyring, links, attachments, accept, lifecycle, readback)
         await poster.start()
         try:
-            yield House(peer, receiver, launcher, keyring, links, attachments, accept, lifecycle)
+            yield House(peer, receiver, *parts)
         finally:
             await lifecycle.close()
             await attachments.close(1.0)

@@ -1,11 +1,13 @@
 """Commands on their way into an agent's journal."""
 
+from dataclasses import replace
+
 import grpc
 import pytest
 
 from gateway.delivery.ticket import unseal
 from gateway.errors import BadRequest, Conflict, Exhausted, NotFound, Unavailable
-from gateway.model import Target
+from gateway.model import Batch, Delivery, Target
 from proto.relay.v1 import relay_pb2
 from tests.gateway.relay.house import AGENT, House, house
 
@@ -70,6 +72,21 @@ async def test_a_turn_without_a_target_needs_no_relay() -> None:
     async with house() as home:
         await home.accept.message(AGENT, "r1", "hello", target=None)
         assert home.launcher.reached == [AGENT]
+
+
+async def test_delivery_options_travel_in_clear_and_batches_sealed() -> None:
+    """The agent reads what it applies itself and nothing else; unasked, nothing is sent."""
+    batch = Batch(max_events=8, max_wait_ms=50)
+    async with house() as home:
+        target = replace(home.target(), batch=batch)
+        delivery = Delivery(kinds=("text", "tool.*"), coalesce_ms=250)
+        await home.accept.message(AGENT, "r1", "hello", target=target, delivery=delivery)
+        await home.accept.interrupt(AGENT, "i1", target=None)
+        message, interrupt = home.agent.submits
+        assert list(message.delivery.kinds) == ["text", "tool.*"]
+        assert message.delivery.coalesce_ms == 250
+        assert unseal(home.keyring, message.ticket, agent_id=AGENT, request_id="r1") == target
+        assert not interrupt.HasField("delivery")
 
 
 @pytest.mark.parametrize(

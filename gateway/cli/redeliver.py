@@ -1,0 +1,66 @@
+"""`forge redeliver`: a turn's webhooks once more."""
+
+import asyncio
+import json
+
+import click
+from click.core import ParameterSource
+
+from gateway.cli.api import JSON, Api
+from gateway.cli.connection import Connection, connected
+from gateway.cli.printable import printable
+
+
+@click.command()
+@click.argument("agent")
+@click.argument("turn")
+@click.option(
+    "--from",
+    "from_seq",
+    type=click.IntRange(min=1),
+    metavar="SEQ",
+    default=None,
+    help="The first event; else the first that is not delivered or was rejected.",
+)
+@click.option("--webhook", metavar="URL", default="", help="Post them there from now on.")
+@click.option(
+    "--secret",
+    envvar="FORGE_WEBHOOK_SECRET",
+    default="",
+    help="What they are signed with there [FORGE_WEBHOOK_SECRET].",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@connected
+def redeliver(
+    connection: Connection,
+    agent: str,
+    turn: str,
+    from_seq: int | None,
+    webhook: str,
+    secret: str,
+    as_json: bool,
+) -> None:
+    """Deliver the events of TURN of AGENT again, also after they were given up.
+
+    Receivers see the ids of the first time. Without --webhook they go where
+    they went, signed as before; a new secret comes with the URL it is for.
+
+    \b
+    Examples:
+      forge redeliver 3f2a req_0123456789abcdef
+      forge redeliver 3f2a req_0123456789abcdef --from 1 --webhook https://app.example.com/hook
+    """
+    source = click.get_current_context().get_parameter_source("secret")
+    if not webhook and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--secret is of use with --webhook only; give the URL too")
+    order: JSON = {"from_seq": from_seq}
+    if webhook:
+        order |= {"webhook_url": webhook, "webhook_secret": secret}
+
+    async def call() -> JSON:
+        async with Api(connection) as api:
+            return await api.redeliver(agent, turn, order)
+
+    answer = asyncio.run(call())
+    told = f"{turn} is delivered again (generation {answer.get('generation')})"
+    click.echo(printable(json.dumps(answer) if as_json else told))

@@ -1,0 +1,213 @@
+"""Reading back what an agent's journal holds, and having it delivered again."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+
+import grpc
+
+from gateway.delivery.payload import OUTCOMES, build, moment
+from gateway.delivery.ticket import seal
+from gateway.errors import BadRequest, Gone, Unavailable
+from gateway.keyring import Keyring
+from gateway.launchers.protocol import Launcher
+from gateway.model import Agent, DeliveryState, Event, Page, Stretch, Target, TurnReport, TurnState
+from gateway.relay.attach import Attachments
+from gateway.relay.links import Links, bearer, cancelling, translate
+from gateway.relay.timing import STANDARD, Timing
+from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2, relay_pb2_grpc
+
+PAGE_BYTES = 1024 * 1024
+"""Payloads of one page together, but one event at least."""
+
+Metadata = tuple[tuple[str, str], ...]
+
+_STATES: dict[int, TurnState] = {
+    relay_pb2.TURN_STATE_QUEUED: "queued",
+    relay_pb2.TURN_STATE_RUNNING: "running",
+    relay_pb2.TURN_STATE_ENDED: "ended",
+}
+_DELIVERIES: dict[int, DeliveryState] = {
+    relay_pb2.DELIVERY_STATE_NONE: "none",
+    relay_pb2.DELIVERY_STATE_PENDING: "pending",
+    relay_pb2.DELIVERY_STATE_PARKED: "parked",
+    relay_pb2.DELIVERY_STATE_DELIVERED: "delivered",
+    relay_pb2.DELIVERY_STATE_ABANDONED: "abandoned",
+}
+
+
+class ReadBack:
+    """Asks agents for their turns and events. Keeps nothing; event loop only.
+
+    Every method raises Unavailable when the agent does not answer, and NotFound
+    for a turn that it does not know.
+    """
+
+    def __init__(
+        self,
+        launcher: Launcher,
+        links: Links,
+        keyring: Keyring,
+        attachments: Attachments,
+        *,
+        timing: Timing = STANDARD,
+    ) -> None:
+        self._launcher = launcher
+        self._links = links
+        self._keyring = keyring
+        self._attachments = attachments
+        self._timing = timing
+
+    async def turns(self, agent: Agent) -> Sequence[TurnReport]:
+        """All that the journal knows, oldest first."""
+        return await self._turns(agent, relay_pb2.TurnsRequest())
+
+    async def turn(self, agent: Agent, request_id: str) -> TurnReport:
+        """The one named."""
+        reports = await self._turns(agent, relay_pb2.TurnsRequest(request_id=request_id))
+        if len(reports) != 1:
+            raise Unavailable(f"agent {agent.agent_id} does not say what became of {request_id}")
+        return reports[0]
+
+    async def redeliver(
+        self, agent: Agent, request_id: str, *, from_seq: int = 0, target: Target | None = None
+    ) -> int:
+        """Deliver a turn's events once more; returns the generation that this begins.
+
+        Args:
+            from_seq: 0: the first one that is unsettled or was rejected.
+            target: None: the one that the turn has.
+
+        Raises:
+            Gone: events from there on are not kept any more.
+            BadRequest: the turn has no target, and none is given.
+        """
+        request = relay_pb2.RedeliverRequest(request_id=request_id, from_seq=from_seq)
+        if target is not None:
+            request.ticket = seal(
+                self._keyring, agent_id=agent.agent_id, request_id=request_id, target=target
+            )
+        elif (await self.turn(agent, request_id)).delivery == "none":
+            raise BadRequest(f"webhook_url is missing: turn {request_id} was sent without one")
+        async with self._relay_service(agent) as (service, metadata):
+            begun = await service.Redeliver(
+                request, metadata=metadata, timeout=self._timing.submit_s
+            )
+        if not begun.relay_attached:
+            self._attachments.ensure(agent.agent_id)
+        return begun.generation
+
+    async def page(self, agent: Agent, stretch: Stretch, *, limit: int) -> Page:
+        """The first events of a stretch: at most `limit`, and PAGE_BYTES.
+
+        Raises:
+            Gone: events after `after_seq` are not kept any more.
+        """
+        events: list[Event] = []
+        room = PAGE_BYTES
+        async with aclosing(self._replay(agent, stretch, follow=False)) as lists:
+            async for some in lists:
+                for event in some:
+                    if events and (len(events) == limit or len(event.payload) > room):
+                        return Page(events=tuple(events), more=True)
+                    events.append(event)
+                    room -= len(event.payload)
+        return Page(events=tuple(events), more=False)
+
+    async def follow(
+        self, agent: Agent, stretch: Stretch
+    ) -> AsyncGenerator[Sequence[Event], None] | None:
+        """What there is and then what comes, in lists; of one turn, up to its final.
+
+        None: the turn has ended, and nothing of it is after `after_seq`. Nothing
+        is open yet when this returns; whoever reads closes the generator, which
+        may still raise Gone and Unavailable in the middle.
+
+        Raises:
+            Gone: events after `after_seq`, or all of the turn, are not kept any more.
+        """
+        ended = False
+        if stretch.request_id:
+            ended = (await self.turn(agent, stretch.request_id)).state == "ended"
+        async with aclosing(self._replay(agent, stretch, follow=False)) as lists:
+            first = await anext(lists, None)
+        if first is not None or not ended:
+            return self._follow(agent, stretch)
+        if stretch.after_seq is None:
+            raise Gone(f"the events of turn {stretch.request_id} are not kept any more")
+        return None
+
+    async def _follow(
+        self, agent: Agent, stretch: Stretch
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        async with aclosing(self._replay(agent, stretch, follow=True)) as lists:
+            async for some in lists:
+                yield some
+                if stretch.request_id and some[-1].is_final:
+                    return
+        raise Unavailable(f"agent {agent.agent_id} ended this stream; go on after the last seq")
+
+    async def _replay(
+        self, agent: Agent, stretch: Stretch, *, follow: bool
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        request = relay_pb2.ReplayRequest(
+            request_id=stretch.request_id, after_seq=stretch.after_seq, follow=follow
+        )
+        timeout_s = None if follow else self._timing.submit_s
+        async with self._relay_service(agent) as (service, metadata):
+            call = service.Replay(request, metadata=metadata, timeout=timeout_s)
+            try:
+                async for response in call:
+                    if response.events:
+                        yield [_event(agent.agent_id, told) for told in response.events]
+            finally:
+                call.cancel()
+
+    async def _turns(self, agent: Agent, request: relay_pb2.TurnsRequest) -> Sequence[TurnReport]:
+        async with self._relay_service(agent) as (service, metadata):
+            told = await service.Turns(request, metadata=metadata, timeout=self._timing.submit_s)
+        return [_report(turn) for turn in told.turns]
+
+    @asynccontextmanager
+    async def _relay_service(
+        self, agent: Agent
+    ) -> AsyncIterator[tuple["relay_pb2_grpc.RelayServiceAsyncStub", Metadata]]:
+        """The agent's service; how calls of it end within the block becomes an error of ours."""
+        agent_id = agent.agent_id
+        target = await self._launcher.reach(agent_id, timeout_s=self._timing.reach_s)
+        token = self._keyring.token(agent_id, "relay", key_id=agent.key_id)
+        async with self._links.to(target) as link:
+            try:
+                yield link.relay, bearer(token)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    await self._links.renew(link)
+                raise translate(error, agent_id) from error
+            except asyncio.CancelledError as error:
+                if cancelling():
+                    raise
+                raise Unavailable(f"agent {agent_id} broke off") from error
+
+
+def _event(agent_id: str, told: agent_pb2.AgentResponse) -> Event:
+    return Event(told.seq, told.is_final, build(agent_id, told).body)
+
+
+def _report(turn: relay_pb2.Turn) -> TurnReport:
+    return TurnReport(
+        request_id=turn.request_id,
+        state=_STATES.get(turn.state, "unknown"),
+        outcome=OUTCOMES.get(turn.outcome),
+        first_seq=turn.first_seq,
+        last_seq=turn.last_seq,
+        acked_seq=turn.acked_seq,
+        delivery=_DELIVERIES.get(turn.delivery, "unknown"),
+        attempts=turn.attempts,
+        next_attempt_at=moment(turn.next_attempt_ms) if turn.next_attempt_ms else None,
+        last_status=turn.last_status,
+        last_error=turn.last_error,
+        rejected_seqs=tuple(turn.rejected_seqs),
+        generation=turn.generation,
+        created_at=moment(turn.created_ms),
+    )
