@@ -62,7 +62,7 @@ proto: $(READY) ## generate the modules beside the .proto files
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=. $(PROTOS)
 
 .PHONY: docs
-docs: $(READY) ## make docs/settings.md from the settings objects
+docs: $(READY) ## make docs/settings.md and the list of faults in docs/reliability.md
 	$(BIN)/python -m tests.checks --write
 
 .PHONY: lock
