@@ -78,7 +78,7 @@ def page() -> str:
 
 
 def differences() -> Iterator[str]:
-    """One sentence a fault without a test, a number that is no fault, and a table not up to date."""
+    """One sentence a fault without a test, a number that is no fault, a table not up to date."""
     shown = _tests()
     for number in FAULTS.keys() - shown.keys():
         yield f"no test shows fault {number} ({FAULTS[number]}); name it test_fault_{number:02}_..."
@@ -113,10 +113,11 @@ def _promise(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 
 
 def _table(shown: Mapping[int, list[Shown]]) -> str:
-    lines = ["| | what happens | promised | shown by |", "|---|---|---|---|"]
+    lines = ["| | what happens | promised, and shown by |", "|---|---|---|"]
     for number, what in FAULTS.items():
-        tests = shown.get(number, [])
-        promises = "; ".join(dict.fromkeys(test.promise for test in tests)).replace("|", "\\|")
-        places = "<br>".join(f"`{test.where}`: `{test.name}`" for test in tests)
-        lines.append(f"| {number} | {what} | {promises} | {places} |")
+        cell = "<br>".join(
+            f"{test.promise.replace('|', '/')} (`{test.where}::{test.name}`)"
+            for test in shown.get(number, [])
+        )
+        lines.append(f"| {number} | {what} | {cell} |")
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
 """kill -9 at the boundaries where something could be lost, doubled or run twice.
 
-A passage in the place of the agent's socket holds the one message that would
+A passage between the gateway and the agent holds the one message that would
 cross the boundary, so that the process dies exactly there.
 """
 
@@ -18,6 +18,7 @@ from typing import Literal
 import httpx
 import pytest
 
+from gateway.launchers.local.sockets import agent_socket_name, sockets_folder
 from tests.e2e.story import first_seen, of, text, turn, whole
 from tests.peers.gateway import Client, GatewayProcess, House
 from tests.peers.passage import Passage, Step
@@ -40,20 +41,24 @@ async def held_at(
     async with first.client() as client:
         agent = await client.create()
     await first.kill()
-    (socket,) = (path for path in place.sockets.glob("*/*.sock") if "gateway" not in path.name)
-    async with Passage(socket, holds=holds) as passage:
-        yield agent, await place.gateway(), passage
+    own = place.sockets / "p"
+    door = sockets_folder(own, place.state) / agent_socket_name(agent)
+    door.parent.mkdir(mode=0o700, parents=True)
+    own.chmod(0o700)
+    real = sockets_folder(place.sockets, place.state) / agent_socket_name(agent)
+    async with Passage(door, real, holds=holds) as passage:
+        yield agent, await place.gateway(FORGE_RUNTIME_DIR=str(own)), passage
 
 
 async def kill(victim: Victim, place: House, gateway: GatewayProcess, passage: Passage) -> None:
     """kill -9 where it is held. Of the gateway: the next one comes."""
     if victim == "runtime":
+        await passage.close()
         (pid,) = runtimes(place.state).values()
         os.kill(pid, signal.SIGKILL)
-        await passage.open()
         return
     await gateway.kill()
-    await passage.open()
+    await passage.close()
     await place.gateway()
 
 
@@ -94,7 +99,7 @@ async def test_gateway_killed_after_the_journal_and_before_202(
             await gateway.kill()
             with pytest.raises(httpx.TransportError):
                 await asking
-        await passage.open()
+        await passage.close()
         following = await place.gateway()
         async with following.client() as client:
             answer = await send(client, agent, receiver)

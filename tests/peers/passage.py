@@ -1,13 +1,12 @@
 """A passage between gateways and one agent: forwards every call, and holds one where a test says.
 
-Put in the place of the agent's socket, so that what is held never arrives; the
-side that waits for it can then be killed exactly there.
+A gateway with sockets of its own finds it where it expects the agent. What is
+held never arrives, so that the side that waits for it can be killed exactly there.
 """
 
 from __future__ import annotations  # the stubs are generic for the type checker only
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,21 +46,20 @@ class Step:
 class Passage(grpc.GenericRpcHandler):
     """Holds the first step that `holds` says, and all that comes after it on that way."""
 
-    def __init__(self, socket: Path, *, holds: Callable[[Step], bool]) -> None:
+    def __init__(self, door: Path, agent: Path, *, holds: Callable[[Step], bool]) -> None:
+        """From one socket to another."""
         self.held = asyncio.Event()
         self.step: Step | None = None
-        self._socket = socket
-        self._behind = socket.with_suffix(".real")
+        self._door = door
+        self._agent = agent
         self._holds = holds
         self._closed = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        """Gateways that are connected already go on past it: start them afterwards."""
-        self._socket.rename(self._behind)
-        self._channel = grpc.aio.insecure_channel(f"unix:{self._behind}", options=_LIMITS)
+        self._channel = grpc.aio.insecure_channel(f"unix:{self._agent}", options=_LIMITS)
         self._server = grpc.aio.server(options=_LIMITS)
         self._server.add_generic_rpc_handlers((self,))
-        self._server.add_insecure_port(f"unix:{self._socket}")
+        self._server.add_insecure_port(f"unix:{self._door}")
         await self._server.start()
         return self
 
@@ -71,17 +69,15 @@ class Passage(grpc.GenericRpcHandler):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.open()
+        await self.close()
 
-    async def open(self) -> None:
-        """Take it away: the agent, if it lives, has its socket back. What is held is lost."""
+    async def close(self) -> None:
+        """Nothing passes any more, and what is held is lost. Idempotent."""
         if self._closed.is_set():
             return
         self._closed.set()
         await self._server.stop(0)
         await self._channel.close()
-        with contextlib.suppress(FileNotFoundError):  # the agent may have gone meanwhile
-            self._behind.rename(self._socket)
 
     async def reached(self, *, within_s: float = 10.0) -> Step:
         """The step that is held, once it is."""
