@@ -10,8 +10,10 @@ _WARM_UP = 0.3
 """This share of the samples, at the start, is left out: caches and pools fill first."""
 _GROWTH = 0.05
 _ROOM_BYTES = 4 * 1024 * 1024
-_ROOM_COUNT = 4
-"""What may come and go: connections, pool threads."""
+_ROOM_FILES = 64
+"""Kept-alive connections: as many as posts were ever under way at once, and a machine that is
+busy with something else makes that more."""
+_ROOM_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,11 @@ def trends(samples: Sequence[Sample]) -> Iterator[Trend]:
         last = [sample.usage[process] for sample in warm[-third:]]
         for what in ("rss_bytes", "fds", "threads"):
             began = median(getattr(usage, what) for usage in first)
-            room = max(_ROOM_BYTES, began * _GROWTH) if what == "rss_bytes" else _ROOM_COUNT
+            room = {
+                "rss_bytes": max(_ROOM_BYTES, began * _GROWTH),
+                "fds": _ROOM_FILES,
+                "threads": _ROOM_THREADS,
+            }[what]
             yield Trend(
                 process=process,
                 what=what,
