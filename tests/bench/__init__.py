@@ -3,8 +3,9 @@
     emitter/      a distribution of its own: the backend that emits on demand
     environment   a virtual environment with the project and the emitter in it
     driver        sends messages: the Go program beside the repository, or our own
-    floors        the same work with nothing of ours in it
+    floors, bare  the same work with nothing of ours in it, and its measurement
     stage         gateway, agents and receiver that all cases share
+    scale         how much of everything
     cases         what is measured
     idle          a thousand agents that hold a relay and say nothing, in one process
     table         figures on paper

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import cases
+from tests.bench import bare, cases
 from tests.bench.environment import with_emitter
+from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.stage import Stage, stage
 from tests.bench.table import Row, show
 from tests.peers.warden import warden
@@ -31,10 +32,10 @@ def main(arguments: list[str]) -> int:
         with with_emitter() as python:
             command = [str(python), "-m", "tests.bench", given.scale, _INSIDE]
             return subprocess.run(command).returncode
-    return asyncio.run(_measure(cases.QUICK if given.scale == "quick" else cases.FULL))
+    return asyncio.run(_measure(QUICK if given.scale == "quick" else FULL))
 
 
-async def _measure(scale: cases.Scale) -> int:
+async def _measure(scale: Scale) -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forge-bench-")))
         stack.enter_context(warden(folder))
@@ -48,15 +49,15 @@ async def _measure(scale: cases.Scale) -> int:
     return 1 if any(row.broken for row in rows) else 0
 
 
-async def _rows(made: Stage, scale: cases.Scale) -> AsyncIterator[Row]:
+async def _rows(made: Stage, scale: Scale) -> AsyncIterator[Row]:
     """The dead receiver comes last but for what has a gateway of its own: it stays dead."""
-    bare, floors = await cases.floors(made, scale)
-    for floor in floors:
-        yield floor
-    async for row in cases.streams(made, scale, bare):
+    floors, rows = await bare.floors(made, scale)
+    for row in rows:
+        yield row
+    async for row in cases.streams(made, scale, floors):
         yield row
     yield await cases.batched(made, scale)
-    async for row in cases.messages(made, scale, bare):
+    async for row in cases.messages(made, scale, floors):
         yield row
     yield await cases.one_dead(made, scale)
     yield await cases.memory(made)

@@ -1,115 +1,24 @@
 """What is measured, case by case, each one row or a few of the table."""
 
 import asyncio
-import json
-import os
 import sys
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
-from tests.bench.driver import SECRET, Load
+from tests.bench.bare import AT_ONCE, Floors
+from tests.bench.driver import SECRET
+from tests.bench.scale import Scale
 from tests.bench.stage import Run, Stage
 from tests.bench.table import Row
 from tests.peers.gateway import Client
 from tests.peers.processes import Usage
 from tests.peers.sink_process import reset
 
-AT_ONCE = (1, 8, 64)
 _SIZE = 300
 _START_S = 60.0
 _ATTACH_S = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """How much of everything; `floor_s`: how long each floor runs."""
-
-    floor_s: float
-    eight: int
-    many: int
-    one: int
-    paced: int
-    short: int
-    accepted: int
-    idle: int
-    idle_s: float
-    dead: int
-
-
-FULL = Scale(
-    floor_s=3,
-    eight=2000,
-    many=300,
-    one=5000,
-    paced=500,
-    short=1000,
-    accepted=1000,
-    idle=1000,
-    idle_s=5,
-    dead=100,
-)
-QUICK = Scale(
-    floor_s=1,
-    eight=500,
-    many=60,
-    one=1000,
-    paced=100,
-    short=200,
-    accepted=200,
-    idle=100,
-    idle_s=2,
-    dead=100,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Floors:
-    """Per second: POSTs and 202s by how many at once, events of one stream."""
-
-    posts: dict[int, float]
-    stream: float
-    answers: dict[int, float]
-
-
-async def floors(stage: Stage, scale: Scale) -> tuple[Floors, list[Row]]:
-    """The same work with nothing of ours around it."""
-    rows: list[Row] = []
-    posts: dict[int, float] = {}
-    for at_once in AT_ONCE:
-        url = f"{stage.outside.sink}/hook"
-        told = await _floor("posts", url, str(at_once), str(scale.floor_s))
-        posts[at_once] = told["per_s"]
-        rows.append(_floor_row(f"floor: bare aiohttp POSTs, {at_once} at once", "posts", told))
-    await reset(stage.outside.sink)
-    stream = await _floor("stream", str(scale.floor_s))
-    rows.append(_floor_row("floor: bare grpc.aio stream, lists of 64", "events", stream))
-    answers: dict[int, float] = {}
-    async with _starlette() as base:
-        for at_once in AT_ONCE:
-            accepted = await stage.outside.driver.send(
-                Load(
-                    base=base,
-                    agents=["any"],
-                    sink=stage.outside.sink,
-                    content="events=0",
-                    messages=scale.accepted,
-                    at_once=at_once,
-                )
-            )
-            answers[at_once] = accepted.per_s
-            rows.append(
-                Row(
-                    case=f"floor: bare Starlette 202, {at_once} at once",
-                    unit="answers",
-                    per_s=accepted.per_s,
-                    p50_ms=accepted.p50_ms,
-                    p99_ms=accepted.p99_ms,
-                )
-            )
-    return Floors(posts, stream["per_s"], answers), rows
 
 
 async def streams(stage: Stage, scale: Scale, bare: Floors) -> AsyncIterator[Row]:
@@ -314,33 +223,3 @@ def _row(
         goal=goal,
         broken=run.broken,
     )
-
-
-async def _floor(*arguments: str) -> dict[str, float]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.floors", *arguments),
-        stdout=PIPE,
-        env={**os.environ, "GRPC_VERBOSITY": "ERROR"},
-    )
-    said, _ = await process.communicate()
-    told: dict[str, float] = json.loads(said)
-    return told
-
-
-def _floor_row(case: str, unit: str, told: dict[str, float]) -> Row:
-    return Row(case=case, unit=unit, per_s=told["per_s"], remark=f"{told['cpu_us']:.0f} us of CPU")
-
-
-@asynccontextmanager
-async def _starlette() -> AsyncIterator[str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.bench.floors", "answers", stdout=PIPE
-    )
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(_START_S):
-            line = (await process.stdout.readline()).decode()
-        yield line.removeprefix("listening on ").strip()
-    finally:
-        process.kill()
-        await process.wait()
