@@ -30,6 +30,18 @@ run: $(READY) ## gateway, receiver and one agent on this machine; ARGS=--once en
 test: $(READY) ## all tests; ARGS="-k name" picks some
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: bench
+bench: $(READY) ## how fast, in one table (Linux); ARGS=quick takes about a minute
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+.PHONY: chaos
+chaos: $(READY) ## kill and stop everything at random for 3 minutes; SEED= repeats a run, ARGS=--short
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+.PHONY: soak
+soak: $(READY) ## ten minutes of load on a failing receiver: does anything grow?; MINUTES=
+	@$(BIN)/python -m tests.soak $(if $(MINUTES),--minutes $(MINUTES))
+
 .PHONY: check
 check: $(READY) ## lint, types, import rules, generated files, docs
 	$(BIN)/ruff format --check .
@@ -50,7 +62,7 @@ proto: $(READY) ## generate the modules beside the .proto files
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=. $(PROTOS)
 
 .PHONY: docs
-docs: $(READY) ## make docs/settings.md from the settings objects
+docs: $(READY) ## make docs/settings.md and the list of faults in docs/reliability.md
 	$(BIN)/python -m tests.checks --write
 
 .PHONY: lock

@@ -2,17 +2,19 @@
 
 import sys
 
-from tests.checks import documented, generated, settings_page
+from tests.checks import documented, faults, generated, settings_page
 
 
 def main(arguments: list[str]) -> int:
-    """Check, or with `--write` make the settings page."""
+    """Check, or with `--write` make what is made of the docs."""
     if arguments == ["--write"]:
         settings_page.write()
+        faults.write()
         return 0
     wrong = [
         *generated.differences(),
         *settings_page.differences(),
+        *faults.differences(),
         *documented.differences(),
     ]
     sys.stderr.writelines(f"{sentence}\n" for sentence in wrong)

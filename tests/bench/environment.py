@@ -1,0 +1,50 @@
+"""A virtual environment with the project and the emitter in it, for as long as it is needed.
+
+Agents' processes take nothing from PYTHONPATH, so the emitter is installed: its
+wheel is built by hatchling and unpacked. All else comes from the environment
+this runs in, which is read through a .pth file and not changed.
+"""
+
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_EMITTER = Path(__file__).parent / "emitter"
+_BUILD_S = 60.0
+
+
+@contextmanager
+def with_emitter() -> Iterator[Path]:
+    """The python of such an environment."""
+    with tempfile.TemporaryDirectory(prefix="forge-bench-env-") as made:
+        folder = Path(made)
+        venv.create(folder / "env", with_pip=False, symlinks=True)
+        packages = _packages(folder / "env")
+        ours = sysconfig.get_path("purelib")
+        (packages / "project.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+        with zipfile.ZipFile(_wheel(folder)) as wheel:
+            wheel.extractall(packages)
+        yield folder / "env" / "bin" / "python"
+
+
+def _packages(env: Path) -> Path:
+    variables = {"base": str(env), "platbase": str(env)}
+    return Path(sysconfig.get_path("purelib", scheme="venv", vars=variables))
+
+
+def _wheel(folder: Path) -> Path:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=_EMITTER,
+        check=True,
+        capture_output=True,
+        timeout=_BUILD_S,
+    )
+    (wheel,) = folder.glob("*.whl")
+    return wheel

@@ -1,0 +1,86 @@
+"""`make soak`: prints what is used as it goes, then a verdict; MINUTES= says how long."""
+
+import argparse
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+import click
+
+from tests.bench.environment import with_emitter
+from tests.peers.processes import Usage
+from tests.soak.run import Soaked, soak
+from tests.soak.samples import Sample, Trend, trends
+
+_SAMPLES = 60
+_INSIDE = "--inside"
+"""Given to the run that has the emitter installed."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument(_INSIDE, action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is cleaned up
+    if not given.inside:
+        with with_emitter() as python:
+            command = [str(python), "-m", "tests.soak", "--minutes", str(given.minutes), _INSIDE]
+            return subprocess.run(command).returncode
+    soaked = asyncio.run(_soak(given.minutes * 60))
+    found = list(trends(soaked.samples))
+    click.echo("\n".join(_told(found, soaked)))
+    return 1 if soaked.broken or not all(trend.flat for trend in found) else 0
+
+
+async def _soak(seconds: float) -> Soaked:
+    told: asyncio.Queue[Sample] = asyncio.Queue()
+    printing = asyncio.create_task(_print(told), name="print")
+    try:
+        return await soak(seconds, seconds / _SAMPLES, told)
+    finally:
+        printing.cancel()
+
+
+async def _print(told: "asyncio.Queue[Sample]") -> None:
+    """A line each sample; of the runtimes, their sum."""
+    click.echo(
+        f"{'s':>6} {'events':>9}  {'gateway MB':>10} files threads  "
+        f"{'runtimes MB':>11} files threads"
+    )
+    while True:
+        sample = await told.get()
+        agents = [usage for name, usage in sample.usage.items() if name != "gateway"]
+        click.echo(
+            f"{sample.at_s:6.0f} {sample.taken:9d}  "
+            f"{_line([sample.usage['gateway']])}   {_line(agents)}"
+        )
+
+
+def _line(used: Sequence[Usage]) -> str:
+    return (
+        f"{sum(usage.rss_bytes for usage in used) / 1e6:10.1f} "
+        f"{sum(usage.fds for usage in used):5d} {sum(usage.threads for usage in used):7d}"
+    )
+
+
+def _told(found: Sequence[Trend], soaked: Soaked) -> Iterator[str]:
+    yield ""
+    yield f"{'process':<12}{'':<12}{'first third':>12}{'last third':>12}   verdict"
+    for trend in found:
+        unit = 1e6 if trend.what == "rss_bytes" else 1
+        what = trend.what.replace("rss_bytes", "RSS MB").replace("fds", "files")
+        verdict = "flat" if trend.flat else "GROWS"
+        yield (
+            f"{trend.process:<12}{what:<12}{trend.first / unit:12.1f}"
+            f"{trend.last / unit:12.1f}   {verdict}"
+        )
+    yield from (f"BROKEN: {what}" for what in soaked.broken)
+    flat = all(trend.flat for trend in found)
+    yield "verdict: " + ("flat, nothing lost" if flat and not soaked.broken else "NOT GOOD")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,119 @@
+"""The load, from an empty folder to its verdict."""
+
+import asyncio
+import contextlib
+import random
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.peers.gateway import Client, GatewayProcess, house
+from tests.peers.processes import Usage, runtimes
+from tests.peers.sink_process import SinkProcess, sink, stats
+from tests.peers.warden import warden
+from tests.soak.samples import Sample
+
+AGENTS = 4
+ERRORS = 0.1
+SECRET = "whsec_c29hay1zb2FrLXNvYWstc29hay1zb2Fr"
+_EVENTS = (20, 400)
+_GAP_US = 5000
+_LATE_S = 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Soaked:
+    """`broken`: what was lost, doubled in its finals or out of order."""
+
+    samples: Sequence[Sample]
+    broken: Sequence[str]
+
+
+@dataclass
+class _Load:
+    """`events`: how many each accepted turn makes, its final included."""
+
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    events: list[int] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") -> Soaked:
+    """`told` gets each sample as it is taken."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forge-soak-")))
+        stack.enter_context(warden(folder))
+        async with sink("--errors", str(ERRORS)) as receiver, house(folder) as place:
+            gateway = await place.gateway(FORGE_BACKEND="emitter")
+            async with gateway.client() as client:
+                agents = [await client.create(backend="emitter") for _ in range(AGENTS)]
+                pids = _pids(gateway, runtimes(place.state))
+                samples: list[Sample] = []
+                async with _load(client, agents, receiver) as load:
+                    began_s = time.monotonic()
+                    while (at_s := time.monotonic() - began_s) < seconds:
+                        samples.append(await _sample(at_s, pids, receiver))
+                        told.put_nowait(samples[-1])
+                        await asyncio.sleep(every_s)  # how often it is looked at
+                return Soaked(samples, await _broken(load, receiver))
+
+
+@asynccontextmanager
+async def _load(
+    client: Client, agents: Sequence[str], receiver: SinkProcess
+) -> AsyncIterator[_Load]:
+    """Turn after turn for each agent until the block ends; no message is cut off then."""
+    load = _Load()
+    async with asyncio.TaskGroup() as group:
+        for agent in agents:
+            group.create_task(_turns(client, agent, receiver, load), name=f"load-{agent}")
+        try:
+            yield load
+        finally:
+            load.over.set()
+
+
+async def _turns(client: Client, agent: str, receiver: SinkProcess, load: _Load) -> None:
+    """As many as the agent makes: a turn is sent when the one before has about ended."""
+    chance = random.Random(agent)
+    while not load.over.is_set():
+        events = chance.randint(*_EVENTS)
+        content = f"events={events} size=300 gap={_GAP_US}"
+        url = f"{receiver.base}/hook"
+        answer = await client.send(agent, content, url, webhook_secret=SECRET)
+        if answer.status_code == 202:
+            load.events.append(events + 1)
+        else:
+            load.refused.append(f"a message was refused: {answer.status_code} {answer.text}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(load.over.wait(), events * _GAP_US / 1e6)
+
+
+async def _sample(at_s: float, pids: dict[str, int], receiver: SinkProcess) -> Sample:
+    counted = await stats(receiver.base)
+    return Sample(at_s, counted["total"], {name: Usage.of(pid) for name, pid in pids.items()})
+
+
+def _pids(gateway: GatewayProcess, agents: dict[str, int]) -> dict[str, int]:
+    assert gateway.process is not None
+    numbered = {f"runtime {number}": pid for number, pid in enumerate(agents.values(), 1)}
+    return {"gateway": gateway.process.pid, **numbered}
+
+
+async def _broken(load: _Load, receiver: SinkProcess) -> list[str]:
+    """Once all has come, or time is up."""
+    ends_s, due = time.monotonic() + _LATE_S, sum(load.events)
+    while (counted := await stats(receiver.base))["finals"] < len(load.events):
+        if time.monotonic() > ends_s:
+            break
+        await asyncio.sleep(0.5)
+    found = {
+        f"{counted['total']} of {due} events came": counted["total"] != due,
+        f"{counted['not_one_final']} turns without one final": counted["not_one_final"] > 0,
+        f"{counted['dup']} events came twice": counted["dup"] > 0,
+        f"{counted['out_of_order']} events were out of order": counted["out_of_order"] > 0,
+    }
+    return [*load.refused, *(what for what, holds in found.items() if holds)]
