@@ -15,12 +15,18 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
-from agent_runtime.backends.lines import Line, LineSplitter, stderr_event, stdout_event
+from agent_runtime.backends.lines import (
+    Line,
+    LineSplitter,
+    merged_text,
+    stderr_event,
+    stdout_event,
+)
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.pipe import Pipe
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
 from agent_runtime.errors import BackendUnusable
-from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
 from agent_runtime.processes import CliProcess
 
 OPTION = "FORGE_COMMAND"
@@ -83,6 +89,9 @@ class CommandBackend:
 
     async def set_permission_mode(self, mode: str) -> None:
         self._mode = PermissionMode.parse(mode)
+
+    def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
+        return merged_text(first, second)
 
     async def stop(self) -> None:
         self._ready = False

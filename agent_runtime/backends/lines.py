@@ -71,8 +71,15 @@ def stdout_event(line: Line) -> BackendEvent:
     """The line's own JSON event, or a text event."""
     if line.whole and (own := _own_event(line.content)) is not None:
         return own
-    said = msgspec.json.encode({"type": "text", "text": line.text})
-    return BackendEvent("text", said, Kind.TEXT_DELTA, _text_data(line.text))
+    return _text_event(line.text)
+
+
+def merged_text(first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
+    """One text event of two; None when one of them says more than its text."""
+    texts = [_only_text(event) for event in (first, second)]
+    if texts[0] is None or texts[1] is None:
+        return None
+    return _text_event(texts[0] + texts[1])
 
 
 def stderr_event(line: Line) -> BackendEvent:
@@ -95,6 +102,22 @@ def _own_event(content: bytes) -> BackendEvent | None:
     if kind_name == "text" and isinstance(text := value.get("text"), str):
         return BackendEvent(kind_name, stripped, Kind.TEXT_DELTA, _text_data(text))
     return BackendEvent(kind_name, stripped)
+
+
+def _only_text(event: BackendEvent) -> str | None:
+    try:
+        return msgspec.json.decode(event.event_json, type=_Text).text
+    except msgspec.ValidationError:
+        return None
+
+
+class _Text(msgspec.Struct, forbid_unknown_fields=True, tag="text"):
+    text: str
+
+
+def _text_event(text: str) -> BackendEvent:
+    said = msgspec.json.encode({"type": "text", "text": text})
+    return BackendEvent("text", said, Kind.TEXT_DELTA, _text_data(text))
 
 
 def _text_data(text: str) -> bytes:

@@ -109,6 +109,14 @@ class Backend(Protocol):
         """In effect from the next prompt at the latest. Raises Invalid for unknown modes."""
         ...
 
+    def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
+        """One event in place of two neighbouring deltas of the same kind.
+
+        None when they are not of the same part, or say more than text. Its JSON is what
+        the CLI would have said had it said both at once.
+        """
+        ...
+
     async def stop(self) -> None:
         """End every process of the CLI, whole groups; a running prompt then ends. Idempotent."""
         ...

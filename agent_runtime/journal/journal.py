@@ -1,51 +1,30 @@
 """The journal as the rest of the runtime sees it."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
 from agent_runtime.errors import Exhausted
-from agent_runtime.journal import retention, schema, statements
+from agent_runtime.journal import deliveries, retention, schema, statements
 from agent_runtime.journal.cursor import Cursor
-from agent_runtime.journal.rows import Acceptance, Command, Mark, Turn
+from agent_runtime.journal.rows import (
+    MAX_PARK_MS,
+    Acceptance,
+    Command,
+    Failure,
+    Mark,
+    Standing,
+    Turn,
+)
+from agent_runtime.journal.space import Space
+from agent_runtime.journal.watch import Watch
 from agent_runtime.journal.writer import Operation, Writer
 from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
 T = TypeVar("T")
 
-MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024
-"""Events that may wait for a commit; beyond, appending waits."""
-
-RESERVE_BYTES = 8 * 1024 * 1024
-"""Kept free for finals when the journal is full."""
-
-
-class Watch:
-    """Tells one reader which turns changed on disk. Owned by that reader."""
-
-    def __init__(self, forget: Callable[["Watch"], None]) -> None:
-        self._event = asyncio.Event()
-        self._turns: set[int] = set()
-        self._forget = forget
-
-    def note(self, turn: int) -> None:
-        """Mark a turn as changed; 0 only wakes."""
-        if turn:
-            self._turns.add(turn)
-        self._event.set()
-
-    async def changed(self) -> set[int]:
-        """Wait for a change since the last time; the turns it was in."""
-        await self._event.wait()
-        self._event.clear()
-        turns, self._turns = self._turns, set()
-        return turns
-
-    def close(self) -> None:
-        self._forget(self)
+_UNDELIVERED = "settled = 0 AND ticket IS NOT NULL AND abandoned IS NULL"
 
 
 class Journal:
@@ -56,12 +35,8 @@ class Journal:
         self._reader = schema.connect(folder)
         self._writer = Writer(schema.connect(folder))
         self._watches: set[Watch] = set()
-        self._max_bytes = max_bytes
-        self._stored_bytes = retention.stored_bytes(self._reader)
-        self._unwritten_bytes = 0
-        self._room = asyncio.Event()
-        self._tails: dict[int, list[bytes]] = {}
-        self._trimming: asyncio.Future[int] | None = None
+        self._space = Space(self._reader, self._writer, max_bytes)
+        self._tails: dict[int, list[statements.NewRow]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,64 +53,79 @@ class Journal:
 
     async def accept(self, command: Command) -> Acceptance:
         """Raises Exhausted, Invalid."""
-        if self._unwritten_bytes > MAX_UNWRITTEN_BYTES:
+        if self._space.behind:
             raise Exhausted("this agent's journal cannot be written fast enough; repeat later")
-        if command.kind.queued and self._full:
-            await self.trim()
-            if self._full:
+        if command.kind.queued and self._space.full:
+            await self._space.trim()
+            if self._space.full:
                 raise Exhausted("this agent's journal is full of undelivered events; repeat later")
         size = command.request.ByteSize()
-        self._unwritten_bytes += size
+        self._space.sent(size)
         accepted = self._writer.submit(lambda c: statements.accept(c, command))
-        accepted.add_done_callback(lambda future: self._accepted(size, future))
+        accepted.add_done_callback(lambda future: self._accepted(size, command, future))
         return await accepted
 
     async def start_turn(self, turn: int) -> None:
         await self._writer.submit(lambda c: statements.start(c, turn))
 
-    async def append(self, turn: int, body: bytes) -> None:
-        """Hand over an event; returns once there is room for the next, not when it is on disk."""
+    @property
+    def has_room(self) -> bool:
+        """Whether an event may be appended now."""
+        return self._space.has_room
+
+    async def room(self) -> None:
+        """Wait until an event may be appended."""
+        await self._space.room()
+
+    def append(self, turn: int, body: bytes, *, wanted: bool = True) -> None:
+        """Hand over an event, for which there is room; it is on disk soon, and then seen.
+
+        `wanted` False: it is kept for replay and not delivered.
+        """
         tail = self._tails.get(turn)
         if tail is None:
-            self._begin_tail(turn, body)
+            self._begin_tail(turn, (body, wanted))
         else:
-            tail.append(body)
-        self._unwritten_bytes += len(body)
-        while self._unwritten_bytes > MAX_UNWRITTEN_BYTES or self._full:
-            self._room.clear()
-            if self._full:
-                await self.trim()
-            if self._unwritten_bytes > MAX_UNWRITTEN_BYTES or self._full:
-                await self._room.wait()
+            tail.append((body, wanted))
+        self._space.sent(len(body))
 
     async def finish(self, turn: int, final: bytes, outcome: int) -> int:
         """Append the final and end the turn; returns its seq."""
-        finished = self._change(turn, lambda c: statements.finish(c, turn, final, outcome))
-        seq = await finished
-        self._stored_bytes += len(final)
+        finishing = self._change(turn, lambda c: statements.finish(c, turn, final, outcome))
+        seq, more_bytes = await finishing
+        self._space.kept(more_bytes)
         return seq
 
     def mark(self, turn: int, mark: Mark) -> "asyncio.Future[None]":
-        return self._change(turn, lambda c: statements.mark(c, mark))
+        return self._change(turn, lambda c: deliveries.mark(c, mark))
+
+    def fail(self, turn: int, failure: Failure) -> "asyncio.Future[None]":
+        """Count a failed attempt; park the turn if the next one waits."""
+        return self._change(turn, lambda c: deliveries.fail(c, failure))
 
     def abandon(
         self, turn: int, *, request_id: str, generation: int, reason: str
     ) -> "asyncio.Future[None]":
-        return self._change(turn, lambda c: statements.abandon(c, request_id, generation, reason))
+        return self._change(turn, lambda c: deliveries.abandon(c, request_id, generation, reason))
+
+    async def redeliver(self, request_id: str, from_seq: int, ticket: bytes | None) -> int:
+        """Begin a turn's deliveries anew; returns the new generation.
+
+        Raises:
+            UnknownTurn, Trimmed, Invalid, Exhausted: nothing has changed.
+        """
+        redelivering = self._writer.submit(
+            lambda c: deliveries.redeliver(c, request_id, from_seq, ticket)
+        )
+        redelivering.add_done_callback(self._redelivered)
+        return (await redelivering)[1]
 
     async def put_fact(self, name: str, value: str) -> None:
         await self._writer.submit(lambda c: statements.put_fact(c, name, value))
 
     async def trim(self) -> None:
-        """Remove what retention lets go."""
-        excess = 0
-        if self._full:  # a little more than needed, so that not every event trims again
-            excess = self._excess_bytes + self._max_bytes // 20
-        trim = partial(retention.trim, now_ms=statements.now_ms(), excess_bytes=excess)
-        if self._trimming is None or self._trimming.done():
-            self._trimming = self._writer.submit(trim)
-            self._trimming.add_done_callback(self._trimmed)
-        await asyncio.shield(self._trimming)
+        """Remove what age and number let go; what the size lets go, goes by itself."""
+        await self._space.trim_old()
 
     # Reading: what is committed.
 
@@ -144,7 +134,7 @@ class Journal:
         return statements.require(statements.find(self._reader, request_id), request_id)
 
     def request_of(self, turn: int) -> AgentRequest:
-        """The command of a turn that is not settled yet."""
+        """The command of a turn that has not ended yet."""
         return statements.request_of(self._reader, turn)
 
     def turns(self) -> list[Turn]:
@@ -155,17 +145,35 @@ class Journal:
         """Those without a final, in order of arrival."""
         return self._turns("settled = 0 AND state != ?", (relay_pb2.TURN_STATE_ENDED,))
 
-    def undelivered(self, after_turn: int = 0) -> list[Turn]:
-        """Those that a relay has to deliver, in order of arrival."""
-        return self._turns(
-            "settled = 0 AND ticket IS NOT NULL AND abandoned IS NULL AND turn > ?", (after_turn,)
+    def undelivered(self) -> list[int]:
+        """The numbers of those that a relay has to deliver, in order of arrival."""
+        rows = self._reader.execute(
+            f"SELECT turn FROM turns WHERE {_UNDELIVERED} ORDER BY turn"  # noqa: S608 - ours
         )
+        return [turn for (turn,) in rows]
+
+    def undelivered_turn(self, turn: int) -> Turn | None:
+        """That turn, if a relay has to deliver it."""
+        found = self._turns(f"turn = ? AND {_UNDELIVERED}", (turn,))
+        return found[0] if found else None
+
+    def standing(self, turn: int) -> Standing | None:
+        """Where the delivery of that turn stands; None when there is nothing to deliver."""
+        query = f"SELECT generation, next_attempt_ms FROM turns WHERE turn = ? AND {_UNDELIVERED}"  # noqa: S608 - ours
+        row = self._reader.execute(query, (turn,)).fetchone()
+        return Standing(*row) if row else None
 
     def has_undelivered(self) -> bool:
-        row = self._reader.execute(
-            "SELECT 1 FROM turns WHERE settled = 0 AND ticket IS NOT NULL AND abandoned IS NULL"
-        ).fetchone()
-        return row is not None
+        query = f"SELECT 1 FROM turns WHERE {_UNDELIVERED} LIMIT 1"  # noqa: S608 - ours
+        return self._reader.execute(query).fetchone() is not None
+
+    def due_in_ms(self) -> int | None:
+        """When something is to be delivered: 0 for now; None when there is nothing."""
+        now = statements.now_ms()
+        first_due = "min(CASE WHEN next_attempt_ms > ? THEN 0 ELSE next_attempt_ms END)"
+        query = f"SELECT {first_due} FROM turns WHERE {_UNDELIVERED}"  # noqa: S608 - ours
+        (first,) = self._reader.execute(query, (now + MAX_PARK_MS,)).fetchone()
+        return None if first is None else max(0, int(first) - now)
 
     def has_unsettled(self) -> bool:
         row = self._reader.execute("SELECT 1 FROM turns WHERE settled = 0 LIMIT 1").fetchone()
@@ -178,35 +186,29 @@ class Journal:
 
     def latest_seq(self) -> int:
         """The highest seq given so far, 0 for none."""
-        row = self._reader.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
-        found = row.fetchone()
-        return int(found[0]) if found else 0
+        return statements.latest_seq(self._reader)
 
     def fact(self, name: str) -> str:
         """Empty when it was never put."""
         row = self._reader.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else ""
 
-    def cursor(self, turn: int | None, after_seq: int | None, *, whole: bool = False) -> Cursor:
-        """Begin after `after_seq`; None: with the oldest row kept.
-
-        `whole`: raise Trimmed instead of passing over rows that are not kept any more.
-        """
-        return Cursor(self._reader, turn, after_seq or 0, whole=whole)
+    def cursor(
+        self,
+        turn: int | None,
+        after_seq: int | None,
+        *,
+        whole: bool = False,
+        wanted: bool = False,
+    ) -> Cursor:
+        """Begin after `after_seq`; None: with the oldest row kept. Else as Cursor."""
+        return Cursor(self._reader, turn, after_seq or 0, whole=whole, wanted=wanted)
 
     def watch(self) -> Watch:
         """Close it when done."""
         watch = Watch(self._watches.discard)
         self._watches.add(watch)
         return watch
-
-    @property
-    def _full(self) -> bool:
-        return self._excess_bytes > 0
-
-    @property
-    def _excess_bytes(self) -> int:
-        return self._stored_bytes + self._unwritten_bytes + RESERVE_BYTES - self._max_bytes
 
     def _turns(self, where: str, given: tuple[object, ...]) -> list[Turn]:
         rows = self._reader.execute(
@@ -218,37 +220,47 @@ class Journal:
     def _change(self, turn: int, operation: Operation[T]) -> "asyncio.Future[T]":
         """Watches are told from the future, for its caller may be gone by then."""
         future = self._writer.submit(operation)
-        future.add_done_callback(lambda _: self._note(turn))
+        future.add_done_callback(lambda done: self._changed(turn, done))
         return future
 
-    def _begin_tail(self, turn: int, body: bytes) -> None:
-        """Events that come until the commit begins are written with this one."""
-        bodies = [body]
-        self._tails[turn] = bodies
-        written = self._writer.submit(
-            lambda c: statements.append(c, turn, bodies),
-            on_take=lambda: self._tails.pop(turn, None),
-        )
-        written.add_done_callback(lambda future: self._appended(turn, bodies, future))
-
-    def _appended(self, turn: int, bodies: list[bytes], future: "asyncio.Future[int]") -> None:
-        size = sum(map(len, bodies))
-        self._unwritten_bytes -= size
-        if future.exception() is None:
-            self._stored_bytes += size
+    def _changed(self, turn: int, future: "asyncio.Future[T]") -> None:
+        if not future.cancelled():
+            future.exception()  # a mark that was not written is sent again: nobody has to look
         self._note(turn)
 
-    def _accepted(self, size: int, future: "asyncio.Future[Acceptance]") -> None:
-        self._unwritten_bytes -= size
-        if not future.cancelled() and future.exception() is None:
-            self._note(future.result().turn.turn)
+    def _begin_tail(self, turn: int, first: statements.NewRow) -> None:
+        """Events that come until the commit begins are written with this one."""
+        rows = [first]
+        self._tails[turn] = rows
+        written = self._writer.submit(
+            lambda c: statements.append(c, turn, rows),
+            on_take=lambda: self._tails.pop(turn, None),
+        )
+        written.add_done_callback(lambda future: self._appended(turn, rows, future))
 
-    def _trimmed(self, future: "asyncio.Future[int]") -> None:
-        """Here and not after the wait: its caller may have gone by then."""
+    def _appended(
+        self, turn: int, rows: list[statements.NewRow], future: "asyncio.Future[int]"
+    ) -> None:
+        size = sum(len(body) for body, _ in rows)
+        self._space.written(size)
+        if future.exception() is None:
+            self._space.kept(size)
+        self._note(turn)
+
+    def _accepted(self, size: int, command: Command, future: "asyncio.Future[Acceptance]") -> None:
+        self._space.written(size)
+        if future.cancelled() or future.exception() is not None:
+            return
+        accepted = future.result()
+        if accepted.result == relay_pb2.SubmitResponse.RESULT_ACCEPTED:
+            self._space.kept(command.request.ByteSize())
+        self._note(accepted.turn.turn)
+
+    def _redelivered(self, future: "asyncio.Future[tuple[int, int]]") -> None:
         if not future.cancelled() and future.exception() is None:
-            self._stored_bytes -= future.result()
+            self._note(future.result()[0])
 
     def _note(self, turn: int) -> None:
-        self._room.set()
+        self._space.look_again()
         for watch in self._watches:
             watch.note(turn)

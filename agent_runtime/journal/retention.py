@@ -1,85 +1,134 @@
-"""What is removed when: events by size and age, oldest turn first, turn rows by age and number.
+"""What is removed when: delivered events by size and age, turn rows by age and number.
 
-Undelivered events are never removed, nor rows of unsettled turns. Of a turn that
-is still delivered, what is acknowledged may go; of one that needs no delivery, all.
+Events that may still have to be delivered are never removed, nor rows of unsettled
+turns. Of a turn without ticket, or abandoned, nothing has to be delivered; of any other,
+what lies beyond its mark. Oldest turns first, in slices, so that no commit takes long.
 """
 
 import sqlite3
+from dataclasses import dataclass, replace
 
 MAX_BYTES = 256 * 1024 * 1024
 MAX_AGE_MS = 7 * 24 * 3600 * 1000
 MAX_TURNS = 10_000
-MAX_TRIMMED_AT_ONCE = 200
-"""Turns a transaction trims, so that no commit waits long for it."""
 
-TRIMMED_FACT = "trimmed_seq"
-"""The highest seq that was ever removed; turn rows that knew it may be gone."""
+_SLICE_ROWS = 1000
+_SLICE_BYTES = 8 * 1024 * 1024
+_SLICE_TURNS = 500
+_TRIMMED_FACT = "trimmed_seq"
 
-_NEXT = """
-SELECT turn, removable FROM (
-    SELECT turn, settled, created_ms, trimmed_seq,
-        CASE WHEN settled = 1 OR ticket IS NULL OR abandoned IS NOT NULL
-            THEN last_seq ELSE acked_seq END AS removable
-    FROM turns WHERE turn > ?
-)
-WHERE removable > trimmed_seq AND (? > 0 OR (settled = 1 AND (created_ms < ? OR turn <= ?)))
+_DELIVERABLE = "CASE WHEN ticket IS NULL OR abandoned IS NOT NULL THEN last_seq ELSE acked_seq END"
+"""As in the schema's index turns_trimmable."""
+
+_OLDEST = f"""
+SELECT turn, created_ms, {_DELIVERABLE} FROM turns WHERE trimmed_seq < {_DELIVERABLE}
 ORDER BY turn LIMIT 1
+"""  # noqa: S608 - constant columns
+
+_KEEP_HIGHEST = """
+INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE
+SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))
+"""
+
+_FORGET = """
+DELETE FROM turns WHERE turn IN (
+    SELECT turn FROM turns WHERE settled = 1 AND trimmed_seq = last_seq
+    AND (created_ms < ? OR turn < ?) ORDER BY turn LIMIT ?
+) RETURNING turn
 """
 
 
-def stored_bytes(connection: sqlite3.Connection) -> int:
-    """Bytes of all events kept."""
-    (total,) = connection.execute("SELECT coalesce(sum(length(body)), 0) FROM events").fetchone()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What has to go: the oldest while there are excess bytes, and turns older than these."""
+
+    excess_bytes: int = 0
+    before_ms: int = 0
+    before_turn: int = 0
+
+
+def kept_bytes(connection: sqlite3.Connection) -> int:
+    """Bytes of all events kept, and of the commands of open turns."""
+    (total,) = connection.execute("SELECT coalesce(sum(kept_bytes), 0) FROM turns").fetchone()
     return int(total)
 
 
-def trim(connection: sqlite3.Connection, now_ms: int, excess_bytes: int) -> int:
-    """Remove what is too old or too many, and the oldest until `excess_bytes` are freed.
-
-    Returns the bytes that it freed; at most so many turns at once, so call it again.
-    """
-    freed, turn, horizon = 0, 0, now_ms - MAX_AGE_MS
-    oldest_kept = _beyond(connection)
-    for _ in range(MAX_TRIMMED_AT_ONCE):
-        left = excess_bytes - freed
-        row = connection.execute(_NEXT, (turn, left, horizon, oldest_kept)).fetchone()
-        if row is None:
-            break
-        turn, removable = row
-        freed += _remove(connection, turn, removable)
-    _forget_turns(connection, horizon, oldest_kept)
-    return freed
-
-
-def _beyond(connection: sqlite3.Connection) -> int:
-    """The newest turn that is one too many, 0 when there are not so many."""
-    row = connection.execute(
-        "SELECT turn FROM turns ORDER BY turn DESC LIMIT 1 OFFSET ?", (MAX_TURNS,)
-    ).fetchone()
+def trimmed_seq(connection: sqlite3.Connection) -> int:
+    """The highest seq that was ever removed, 0 for none."""
+    row = connection.execute("SELECT value FROM facts WHERE name = ?", (_TRIMMED_FACT,)).fetchone()
     return int(row[0]) if row else 0
 
 
-def _remove(connection: sqlite3.Connection, turn: int, up_to: int) -> int:
-    (size,) = connection.execute(
-        "SELECT coalesce(sum(length(body)), 0) FROM events WHERE turn = ? AND seq <= ?",
-        (turn, up_to),
+def by_age(connection: sqlite3.Connection, now_ms: int) -> Bounds:
+    """What time and number alone let go."""
+    row = connection.execute(
+        "SELECT turn FROM turns ORDER BY turn DESC LIMIT 1 OFFSET ?", (MAX_TURNS - 1,)
     ).fetchone()
-    connection.execute("DELETE FROM events WHERE turn = ? AND seq <= ?", (turn, up_to))
-    connection.execute("UPDATE turns SET trimmed_seq = ? WHERE turn = ?", (up_to, turn))
+    return Bounds(before_ms=now_ms - MAX_AGE_MS, before_turn=row[0] if row else 0)
+
+
+def may_trim(connection: sqlite3.Connection, bounds: Bounds) -> bool:
+    """Whether `trim` would remove anything."""
+    row = connection.execute(_OLDEST).fetchone()
+    return row is not None and _goes(row[0], row[1], bounds)
+
+
+def trim(connection: sqlite3.Connection, bounds: Bounds) -> int:
+    """Remove a slice of the oldest events; returns the bytes, 0 when nothing has to go."""
+    freed = rows = 0
+    while rows < _SLICE_ROWS and freed < _SLICE_BYTES:
+        left = replace(bounds, excess_bytes=bounds.excess_bytes - freed)
+        oldest = connection.execute(_OLDEST).fetchone()
+        if oldest is None or not _goes(oldest[0], oldest[1], left):
+            break
+        size, count = _trim_turn(connection, oldest[0], oldest[2], _SLICE_ROWS - rows)
+        freed += size
+        rows += count
+    return freed
+
+
+def _trim_turn(
+    connection: sqlite3.Connection, turn: int, up_to: int, most_rows: int
+) -> tuple[int, int]:
+    """Remove the turn's oldest events, not beyond `up_to`; returns bytes and rows."""
+    seq, freed, count = _slice(connection, turn, up_to, most_rows)
+    connection.execute("DELETE FROM events WHERE turn = ? AND seq <= ?", (turn, seq))
     connection.execute(
-        "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE"
-        " SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
-        (TRIMMED_FACT, str(up_to)),
+        "UPDATE turns SET trimmed_seq = ?, kept_bytes = kept_bytes - ? WHERE turn = ?",
+        (seq, freed, turn),
     )
-    return int(size)
+    connection.execute(_KEEP_HIGHEST, (_TRIMMED_FACT, str(seq)))
+    return freed, count
 
 
-def _forget_turns(connection: sqlite3.Connection, horizon_ms: int, oldest_kept: int) -> None:
-    """Rows outlive their events, so that repeats are recognised, but not for ever."""
-    gone = connection.execute(
-        "DELETE FROM turns WHERE settled = 1 AND trimmed_seq = last_seq"
-        " AND (created_ms < ? OR turn <= ?)",
-        (horizon_ms, oldest_kept),
-    ).rowcount
-    if gone:
-        connection.execute("DELETE FROM rejects WHERE turn NOT IN (SELECT turn FROM turns)")
+def forget(connection: sqlite3.Connection, bounds: Bounds) -> int:
+    """Remove some settled turns without events; returns how many, 0 when none has to go.
+
+    Rows outlive their events, so that repeats are recognised, but not for ever.
+    """
+    given = (bounds.before_ms, bounds.before_turn, _SLICE_TURNS)
+    turns = connection.execute(_FORGET, given).fetchall()
+    connection.executemany("DELETE FROM rejects WHERE turn = ?", turns)
+    return len(turns)
+
+
+def _goes(turn: int, created_ms: int, bounds: Bounds) -> bool:
+    too_old = created_ms < bounds.before_ms or turn < bounds.before_turn
+    return bounds.excess_bytes > 0 or too_old
+
+
+def _slice(
+    connection: sqlite3.Connection, turn: int, up_to: int, most_rows: int
+) -> tuple[int, int, int]:
+    """Where the next slice of that turn ends, its bytes and its rows."""
+    rows = connection.execute(
+        "SELECT seq, length(body) FROM events WHERE turn = ? AND seq <= ? ORDER BY seq LIMIT ?",
+        (turn, up_to, most_rows),
+    )
+    size = count = 0
+    for seq, length in rows:
+        size += length
+        count += 1
+        if size >= _SLICE_BYTES or count == most_rows:
+            return seq, size, count
+    return up_to, size, count

@@ -8,6 +8,9 @@ from agent_runtime.model import Outcome
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 
+MAX_PARK_MS = 2 * 3600 * 1000
+"""A longer wait is cut: twice the longest that a receiver may ask for."""
+
 OUTCOMES = {
     Outcome.COMPLETED: agent_pb2.OUTCOME_COMPLETED,
     Outcome.INTERRUPTED: agent_pb2.OUTCOME_INTERRUPTED,
@@ -36,12 +39,15 @@ class Command:
 
     `request` is what was asked, with request_id; of an interrupt with its target
     filled in by the journal. `digest` is the SHA-256 that tells repeats from conflicts.
+    `kinds`: globs of the event kinds to deliver, empty for all.
     """
 
     request: agent_pb2.AgentRequest
     kind: CommandKind
     digest: bytes
     ticket: bytes | None = field(repr=False)
+    kinds: tuple[str, ...] = ()
+    coalesce_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,16 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One row of `turns`, as it was when it was read; without its command, which may be large."""
+    """One row of `turns`, as it was when it was read; without its command, which may be large.
+
+    `attempts` are those that failed of the
+    event after the mark; `kinds` are globs with a space between them.
+    """
 
     COLUMNS = (
         "turn, request_id, kind, digest, ticket, state, outcome, created_ms, "
-        "first_seq, last_seq, final_seq, acked_seq, trimmed_seq, generation, abandoned, settled"
+        "first_seq, last_seq, final_seq, acked_seq, trimmed_seq, generation, abandoned, settled, "
+        "attempts, first_failure_ms, next_attempt_ms, last_status, last_error, kinds, coalesce_ms"
     )
 
     turn: int
@@ -77,6 +88,13 @@ class Turn:
     generation: int
     abandoned: str | None
     settled: bool
+    attempts: int
+    first_failure_ms: int
+    next_attempt_ms: int
+    last_status: int
+    last_error: str
+    kinds: str
+    coalesce_ms: int
 
     @classmethod
     def read(cls, row: tuple[object, ...]) -> Self:
@@ -88,15 +106,24 @@ class Turn:
     def ended(self) -> bool:
         return self.state == relay_pb2.TURN_STATE_ENDED
 
-    @property
-    def delivery(self) -> "relay_pb2.DeliveryState.ValueType":
+    def delivery(self, now_ms: int) -> "relay_pb2.DeliveryState.ValueType":
         if self.ticket is None:
             return relay_pb2.DELIVERY_STATE_NONE
         if self.abandoned is not None:
             return relay_pb2.DELIVERY_STATE_ABANDONED
         if self.settled:
             return relay_pb2.DELIVERY_STATE_DELIVERED
+        if not is_due(self.next_attempt_ms, now_ms):
+            return relay_pb2.DELIVERY_STATE_PARKED
         return relay_pb2.DELIVERY_STATE_PENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the delivery of an undelivered turn stands on disk."""
+
+    generation: int
+    next_attempt_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +134,29 @@ class Mark:
     generation: int
     seq: int
     status: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why event `seq` has not been delivered yet.
+
+    Attributes:
+        attempts: the least that have failed of this event by now.
+        failed: one more did; False while it waits for a breaker or for room.
+        status: the HTTP status, 0 for no answer.
+        delay_ms: until the next attempt is due; None: it follows at once.
+    """
+
+    request_id: str
+    generation: int
+    seq: int
+    attempts: int = 0
+    failed: bool = True
+    status: int = 0
+    error: str = ""
+    delay_ms: int | None = None
+
+
+def is_due(next_attempt_ms: int, now_ms: int) -> bool:
+    """Whether a turn may be delivered; no wait outlives a clock that was set back by much."""
+    return not now_ms < next_attempt_ms <= now_ms + MAX_PARK_MS

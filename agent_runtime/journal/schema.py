@@ -49,6 +49,26 @@ MIGRATIONS = (
     WHEN (SELECT final_seq FROM turns WHERE turn = NEW.turn) > 0
     BEGIN SELECT RAISE(ABORT, 'the turn has its final'); END;
     """,
+    """
+    ALTER TABLE turns ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0; -- failed, after the mark
+    ALTER TABLE turns ADD COLUMN first_failure_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE turns ADD COLUMN next_attempt_ms INTEGER NOT NULL DEFAULT 0; -- 0: not parked
+    ALTER TABLE turns ADD COLUMN last_status INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE turns ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
+    ALTER TABLE turns ADD COLUMN kinds TEXT NOT NULL DEFAULT '';  -- globs, a space between; '': all
+    ALTER TABLE turns ADD COLUMN coalesce_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE turns ADD COLUMN wanted_seq INTEGER NOT NULL DEFAULT 0; -- last event to deliver
+    ALTER TABLE turns ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT 0; -- events, and open command
+    ALTER TABLE events ADD COLUMN wanted INTEGER NOT NULL DEFAULT 1;    -- 0: not to be delivered
+    UPDATE turns SET command = x'' WHERE final_seq > 0;
+    UPDATE turns SET wanted_seq = last_seq, kept_bytes = length(command)
+        + (SELECT coalesce(sum(length(body)), 0) FROM events WHERE events.turn = turns.turn);
+    INSERT OR REPLACE INTO facts
+        SELECT 'trimmed_seq', max(trimmed_seq) FROM turns HAVING max(trimmed_seq) > 0;
+    CREATE INDEX turns_trimmable ON turns (turn) WHERE trimmed_seq <
+        CASE WHEN ticket IS NULL OR abandoned IS NOT NULL THEN last_seq ELSE acked_seq END;
+    DROP TRIGGER nothing_after_a_final;                    -- append looks, once for a group
+    """,
 )
 
 

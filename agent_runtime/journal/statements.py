@@ -1,12 +1,14 @@
-"""The changes a journal knows, each one operation inside the writer's transaction."""
+"""The changes a journal knows of turns and their events, each one operation of a commit.
+
+An operation that refuses does so before it has written anything.
+"""
 
 import sqlite3
 import time
 from collections.abc import Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
-from agent_runtime.journal.cursor import MAX_SEQ
-from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Mark, Turn
+from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Turn
 from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
@@ -14,10 +16,27 @@ MAX_UNSETTLED = 1000
 """Turns that may be queued, running or undelivered at the same time."""
 
 MAX_COMMAND_BYTES = 64 * 1024 * 1024
-"""All commands of unsettled turns together; a settled turn needs only its digest."""
+"""All commands of open turns together; one that has ended needs only its digest."""
+
+NewRow = tuple[bytes, bool]
+"""An event's body, and whether it is to be delivered."""
+
+_APPEND = """
+UPDATE turns SET last_seq = :last, kept_bytes = kept_bytes + :bytes,
+    first_seq = CASE first_seq WHEN 0 THEN :first ELSE first_seq END,
+    acked_seq = CASE WHEN acked_seq >= wanted_seq THEN max(acked_seq, :passed) ELSE acked_seq END,
+    wanted_seq = max(wanted_seq, :wanted)
+WHERE turn = :turn AND final_seq = 0
+"""
+
+_FINISH = """
+UPDATE turns SET state = ?, outcome = ?, final_seq = last_seq,
+    kept_bytes = kept_bytes - length(command), command = x''
+WHERE turn = ?
+"""
 
 _SETTLE = """
-UPDATE turns SET settled = 1, command = X'' WHERE turn = ? AND final_seq > 0
+UPDATE turns SET settled = 1 WHERE turn = ? AND final_seq > 0
 AND (ticket IS NULL OR abandoned IS NOT NULL OR acked_seq >= final_seq)
 """
 
@@ -46,38 +65,53 @@ def accept(connection: sqlite3.Connection, command: Command) -> Acceptance:
         same = known.digest == command.digest
         repeat = relay_pb2.SubmitResponse.RESULT_DUPLICATE
         return Acceptance(repeat if same else relay_pb2.SubmitResponse.RESULT_CONFLICT, known)
-    _refuse_when_full(connection, command)
+    reserve = 0 if command.kind.queued else MAX_UNSETTLED // 10  # an interrupt must get through
+    refuse_when_full(connection, MAX_UNSETTLED + reserve)
+    if command.kind.queued:
+        _refuse_when_too_large(connection, command.request.ByteSize())
     if command.kind is CommandKind.INTERRUPT:
         _name_target(connection, command)
-    connection.execute(
-        "INSERT INTO turns (request_id, kind, digest, command, ticket, state, created_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            command.request.request_id,
-            command.kind,
-            command.digest,
-            command.request.SerializeToString(),
-            command.ticket,
-            relay_pb2.TURN_STATE_QUEUED,
-            now_ms(),
-        ),
-    )
+    _insert(connection, command)
     turn = find(connection, command.request.request_id)
     assert turn is not None
     return Acceptance(relay_pb2.SubmitResponse.RESULT_ACCEPTED, turn)
 
 
-def _refuse_when_full(connection: sqlite3.Connection, command: Command) -> None:
-    unsettled, stored = connection.execute(
-        "SELECT count(*), coalesce(sum(length(command)), 0) FROM turns WHERE settled = 0"
-    ).fetchone()
-    reserve = 0 if command.kind.queued else MAX_UNSETTLED // 10  # an interrupt must get through
-    if unsettled >= MAX_UNSETTLED + reserve:
+def refuse_when_full(connection: sqlite3.Connection, most: int) -> None:
+    """Raises Exhausted when so many turns are unsettled."""
+    (unsettled,) = connection.execute("SELECT count(*) FROM turns WHERE settled = 0").fetchone()
+    if unsettled >= most:
         raise Exhausted(f"{unsettled} turns of this agent are not settled yet; repeat later")
-    if command.kind.queued and stored + command.request.ByteSize() > MAX_COMMAND_BYTES:
+
+
+def _refuse_when_too_large(connection: sqlite3.Connection, more_bytes: int) -> None:
+    (waiting,) = connection.execute(
+        "SELECT coalesce(sum(length(command)), 0) FROM turns WHERE settled = 0"
+    ).fetchone()
+    if waiting + more_bytes > MAX_COMMAND_BYTES:
         raise Exhausted(
             "the messages that wait for this agent are too large together; repeat later"
         )
+
+
+def _insert(connection: sqlite3.Connection, command: Command) -> None:
+    content = command.request.SerializeToString()
+    connection.execute(
+        "INSERT INTO turns (request_id, kind, digest, command, kept_bytes, ticket, state,"
+        " created_ms, kinds, coalesce_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            command.request.request_id,
+            command.kind,
+            command.digest,
+            content,
+            len(content),
+            command.ticket,
+            relay_pb2.TURN_STATE_QUEUED,
+            now_ms(),
+            " ".join(command.kinds),
+            command.coalesce_ms,
+        ),
+    )
 
 
 def _name_target(connection: sqlite3.Connection, command: Command) -> None:
@@ -97,7 +131,7 @@ def _name_target(connection: sqlite3.Connection, command: Command) -> None:
 
 
 def request_of(connection: sqlite3.Connection, turn: int) -> AgentRequest:
-    """The command of a turn that is not settled yet."""
+    """The command of a turn that has not ended yet."""
     row = connection.execute("SELECT command FROM turns WHERE turn = ?", (turn,)).fetchone()
     return AgentRequest.FromString(row[0])
 
@@ -108,65 +142,63 @@ def start(connection: sqlite3.Connection, turn: int) -> None:
     )
 
 
-def append(connection: sqlite3.Connection, turn: int, bodies: Sequence[bytes]) -> int:
-    """Give each body the next seq; returns the last one.
+def append(connection: sqlite3.Connection, turn: int, rows: Sequence[NewRow]) -> int:
+    """Give each row the next seq; returns the last one.
+
+    The mark passes over rows that are not to be delivered, once all before them is settled.
 
     Raises:
         Invalid: the turn has its final already.
     """
-    try:
-        for body in bodies:
-            seq = connection.execute(
-                "INSERT INTO events (turn, body) VALUES (?, ?)", (turn, body)
-            ).lastrowid
-    except sqlite3.IntegrityError as error:
-        raise Invalid(f"turn {turn} takes no event: {error}") from error
-    assert seq is not None
-    connection.execute(
-        "UPDATE turns SET last_seq = ?,"
-        " first_seq = CASE first_seq WHEN 0 THEN ? ELSE first_seq END WHERE turn = ?",
-        (seq, seq - len(bodies) + 1, turn),
+    first = latest_seq(connection) + 1
+    last = first + len(rows) - 1
+    wanted = [seq for seq, (_, to_deliver) in enumerate(rows, first) if to_deliver]
+    passed = wanted[0] - 1 if wanted else last
+    changed = connection.execute(
+        _APPEND,
+        {
+            "turn": turn,
+            "first": first,
+            "last": last,
+            "bytes": sum(len(body) for body, _ in rows),
+            "passed": passed if passed >= first else 0,
+            "wanted": wanted[-1] if wanted else 0,
+        },
     )
-    return seq
+    if not changed.rowcount:
+        raise Invalid(f"turn {turn} takes no event: it has its final")
+    connection.executemany(
+        "INSERT INTO events (seq, turn, body, wanted) VALUES (?, ?, ?, ?)",
+        [(seq, turn, body, to_deliver) for seq, (body, to_deliver) in enumerate(rows, first)],
+    )
+    return last
 
 
-def finish(connection: sqlite3.Connection, turn: int, final: bytes, outcome: int) -> int:
-    """Append the final and end the turn, both or neither."""
-    seq = append(connection, turn, [final])
-    connection.execute(
-        "UPDATE turns SET state = ?, outcome = ?, final_seq = ? WHERE turn = ?",
-        (relay_pb2.TURN_STATE_ENDED, outcome, seq, turn),
-    )
+def latest_seq(connection: sqlite3.Connection) -> int:
+    """The highest seq given so far, 0 for none."""
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def finish(
+    connection: sqlite3.Connection, turn: int, final: bytes, outcome: int
+) -> tuple[int, int]:
+    """Append the final and end the turn, both or neither.
+
+    Returns the final's seq, and how many bytes more are kept now: its command is let go.
+    """
+    seq = append(connection, turn, [(final, True)])
+    (command_bytes,) = connection.execute(
+        "SELECT length(command) FROM turns WHERE turn = ?", (turn,)
+    ).fetchone()
+    connection.execute(_FINISH, (relay_pb2.TURN_STATE_ENDED, outcome, turn))
+    settle(connection, turn)
+    return seq, len(final) - command_bytes
+
+
+def settle(connection: sqlite3.Connection, turn: int) -> None:
+    """Nothing is left to do with a turn whose final needs no delivery any more."""
     connection.execute(_SETTLE, (turn,))
-    return seq
-
-
-def mark(connection: sqlite3.Connection, settled: Mark) -> None:
-    """Move a turn's mark forward; of another generation, or an unknown turn: nothing."""
-    row = connection.execute(
-        "UPDATE turns SET acked_seq = min(max(acked_seq, ?), last_seq)"
-        " WHERE request_id = ? AND generation = ? RETURNING turn",
-        (min(settled.seq, MAX_SEQ), settled.request_id, settled.generation),
-    ).fetchone()
-    if row is None:
-        return
-    if settled.status:
-        connection.execute(
-            "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?)",
-            (row[0], min(settled.seq, MAX_SEQ), settled.status),
-        )
-    connection.execute(_SETTLE, row)
-
-
-def abandon(connection: sqlite3.Connection, request_id: str, generation: int, reason: str) -> None:
-    """Nothing of the turn is delivered any more; the turn itself goes on."""
-    row = connection.execute(
-        "UPDATE turns SET abandoned = ? WHERE request_id = ? AND generation = ?"
-        " AND settled = 0 RETURNING turn",
-        (reason, request_id, generation),
-    ).fetchone()
-    if row is not None:
-        connection.execute(_SETTLE, row)
 
 
 def put_fact(connection: sqlite3.Connection, name: str, value: str) -> None:

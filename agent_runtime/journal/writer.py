@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], T]
 """Statements of one change. Depends on nothing but the tables, so that it can be
-repeated after a failed commit; raises RuntimeFault to refuse and change nothing."""
+repeated after a failed commit; raises RuntimeFault to refuse, before it has written anything."""
 
 MAX_BATCH = 512
 """Operations a commit holds at most."""
@@ -32,6 +32,7 @@ class _Pending:
     future: asyncio.Future[Any]
     result: Any = None
     refusal: Exception | None = None
+    broken: bool = False
     on_take: Callable[[], object] | None = None
 
 
@@ -106,32 +107,32 @@ class Writer:
     def _commit(self, batch: _Batch) -> None:
         batch.error = None
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for entry in batch.entries:
-                self._run(entry)
+            while not self._run_all(batch):
+                self._connection.execute("ROLLBACK")
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             batch.error = error
             with contextlib.suppress(sqlite3.OperationalError):  # it may have rolled back itself
                 self._connection.execute("ROLLBACK")
 
-    def _run(self, entry: _Pending) -> None:
+    def _run_all(self, batch: _Batch) -> bool:
+        """False when one failed by itself: what it wrote must go, so all begin again without it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        return all(self._run(entry) for entry in batch.entries if not entry.broken)
+
+    def _run(self, entry: _Pending) -> bool:
         entry.refusal = None
-        self._connection.execute("SAVEPOINT operation")
         try:
             entry.result = entry.operation(self._connection)
         except RuntimeFault as refusal:
-            self._refuse(entry, refusal)
+            entry.refusal = refusal
         except sqlite3.OperationalError:
             raise
         except Exception as error:
             log.exception("journal_operation_failed")
-            self._refuse(entry, JournalBroken(f"cannot be written: {type(error).__name__}"))
-        self._connection.execute("RELEASE operation")
-
-    def _refuse(self, entry: _Pending, refusal: Exception) -> None:
-        entry.refusal = refusal
-        self._connection.execute("ROLLBACK TO operation")
+            entry.refusal = JournalBroken(f"cannot be written: {type(error).__name__}")
+            entry.broken = True
+        return not entry.broken
 
     def _publish(self, batch: _Batch) -> None:
         for entry in batch.entries:

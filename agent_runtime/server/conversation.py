@@ -103,10 +103,11 @@ class Conversation:
         cursor = self._open[turn]
         while rows := cursor.take():
             for row in rows:
-                await self._write(row.response)
-            if rows[-1].response.is_final:
-                del self._open[turn]
-                return
+                response = row.response
+                await self._write(response)
+                if response.is_final:
+                    del self._open[turn]
+                    return
 
 
 def _refusal(request_id: str, fault: RuntimeFault) -> agent_pb2.AgentResponse:

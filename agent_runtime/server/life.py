@@ -3,7 +3,8 @@
 import asyncio
 import logging
 
-from agent_runtime.journal.journal import Journal, Watch
+from agent_runtime.journal.journal import Journal
+from agent_runtime.journal.watch import Watch
 from agent_runtime.server.usage import Usage
 from agent_runtime.turns.runner import Runner
 

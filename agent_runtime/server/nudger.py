@@ -1,4 +1,4 @@
-"""Tells gateways that there is something to deliver and nobody who relays it."""
+"""Tells gateways that something is due to be delivered and nobody relays it."""
 
 import asyncio
 import logging
@@ -35,17 +35,20 @@ class Nudger:
         try:
             while self._where:
                 await self._slot.wait_free()
-                if self._journal.has_undelivered():
+                due_in_ms = self._journal.due_in_ms()
+                if due_in_ms == 0:
                     await self._nudge_until_taken()
-                else:
+                elif due_in_ms is None:
                     await watch.changed()
+                else:  # the clock may be set meanwhile
+                    await watch.changed(timeout_s=min(due_in_ms / 1000, LAST_DELAY_S))
         finally:
             watch.close()
 
     async def _nudge_until_taken(self) -> None:
         delay_s = FIRST_DELAY_S
         while not await self._taken_within(delay_s * random.uniform(0.75, 1.25)):  # noqa: S311 - jitter
-            if not self._journal.has_undelivered():
+            if self._journal.due_in_ms() != 0:
                 return
             await self._nudge_any()
             delay_s = min(delay_s * 2, LAST_DELAY_S)

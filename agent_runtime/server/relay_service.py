@@ -12,17 +12,19 @@ from agent_runtime.errors import (
     Exhausted,
     Invalid,
     JournalBroken,
+    JournalClosed,
     RuntimeFault,
     Trimmed,
     UnknownTurn,
 )
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import Turn
+from agent_runtime.journal.statements import now_ms
 from agent_runtime.server.relay_session import RelayDead, RelaySession
 from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
 from agent_runtime.server.replay import replay
 from agent_runtime.server.usage import Usage
-from agent_runtime.turns.command import check
+from agent_runtime.turns.command import check, check_ticket
 from agent_runtime.turns.runner import Runner
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 
@@ -37,6 +39,7 @@ _STATUS: dict[type[RuntimeFault], grpc.StatusCode] = {
     UnknownTurn: grpc.StatusCode.NOT_FOUND,
     Trimmed: grpc.StatusCode.OUT_OF_RANGE,
     JournalBroken: grpc.StatusCode.UNAVAILABLE,
+    JournalClosed: grpc.StatusCode.UNAVAILABLE,
 }
 
 
@@ -50,7 +53,7 @@ async def abort(context: Context, fault: RuntimeFault) -> NoReturn:
 
 
 class RelayService(relay_pb2_grpc.RelayServiceServicer):
-    """Submit, Relay, Replay, Turns, Retire."""
+    """Submit, Relay, Replay, Redeliver, Turns, Retire."""
 
     def __init__(
         self,
@@ -109,11 +112,11 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
     ) -> str:
         """Until the stream ends; why it was taken for dead, "" when it was not."""
         try:
-            await session.run(requests)
+            await session.run(requests, died=lambda: self._slot.died(session))
         except RelayDead as dead:
             return str(dead)
         finally:
-            self._slot.leave()
+            self._slot.leave(session)
         return ""
 
     async def Replay(  # type: ignore[override]  # writes to the context, which grpc.aio takes too
@@ -125,6 +128,21 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
             except RuntimeFault as fault:
                 await abort(context, fault)
 
+    async def Redeliver(
+        self, request: relay_pb2.RedeliverRequest, context: Context
+    ) -> relay_pb2.RedeliverResponse:
+        self._usage.touch()
+        try:
+            check_ticket(request.ticket)
+            generation = await self._journal.redeliver(
+                request.request_id, request.from_seq, request.ticket or None
+            )
+        except RuntimeFault as fault:
+            await abort(context, fault)
+        return relay_pb2.RedeliverResponse(
+            generation=generation, relay_attached=self._slot.attached
+        )
+
     async def Turns(
         self, request: relay_pb2.TurnsRequest, context: Context
     ) -> relay_pb2.TurnsResponse:
@@ -135,9 +153,10 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
                 rows = self._journal.turns()
         except RuntimeFault as fault:
             await abort(context, fault)
-        return relay_pb2.TurnsResponse(turns=[self._turn(row) for row in rows])
+        now = now_ms()
+        return relay_pb2.TurnsResponse(turns=[self._turn(row, now) for row in rows])
 
-    def _turn(self, row: Turn) -> relay_pb2.Turn:
+    def _turn(self, row: Turn, now: int) -> relay_pb2.Turn:
         return relay_pb2.Turn(
             request_id=row.request_id,
             state=row.state,
@@ -145,7 +164,11 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
             first_seq=row.first_seq,
             last_seq=row.last_seq,
             acked_seq=row.acked_seq,
-            delivery=row.delivery,
+            delivery=row.delivery(now),
+            attempts=row.attempts,
+            next_attempt_ms=row.next_attempt_ms,
+            last_status=row.last_status,
+            last_error=row.abandoned or row.last_error,
             generation=row.generation,
             rejected_seqs=self._journal.rejected(row.turn),
             created_ms=row.created_ms,

@@ -1,160 +1,159 @@
-"""One gateway's stream: turns and events down, marks up."""
+"""One gateway's stream: its life, and its death."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 from agent_runtime.journal.journal import Journal
-from agent_runtime.journal.rows import Mark, Turn
-from agent_runtime.journal.statements import now_ms
-from agent_runtime.server.relay_window import Window
+from agent_runtime.journal.rows import Mark
+from agent_runtime.server.relay_turns import RelayTurns, Write
 from proto.relay.v1 import relay_pb2
 
+log = logging.getLogger(__name__)
+
 SILENCE_S = 10.0
-"""A relay that has events to deliver and says nothing for so long is dead."""
+"""A relay that has turns open and says nothing for so long is dead."""
+STALL_S = 60.0
+"""So is one that holds events and settles, fails or parks none for so long."""
+AFTERLIFE_S = 10.0
+"""How long the marks of a dead relay are still read, when none takes its place."""
+REPLACED_S = 1.0
+"""How long, when one does."""
 
 
 class RelayDead(Exception):
-    """The relay showed no sign of life while something was undelivered."""
+    """The relay is not taken for one any more; says why."""
 
 
 class RelaySession:
-    """Owned by the task of its call, which ends when any of reading, writing or life ends."""
+    """Owned by the task of its call, which ends when any of reading, sending or life ends.
+
+    A dead relay is sent nothing more, and another may take its place; its marks still
+    count for a while, its failures, parks and abandons do not.
+    """
 
     def __init__(
         self,
         *,
         journal: Journal,
         agent_id: str,
-        write: Callable[[relay_pb2.RelayDown], Awaitable[None]],
+        write: Write,
         silence_s: float = SILENCE_S,
+        stall_s: float = STALL_S,
     ) -> None:
-        self._journal = journal
         self._agent_id = agent_id
         self._write = write
         self._silence_s = silence_s
-        self._watch = journal.watch()
-        self._windows: dict[int, Window] = {}
-        self._by_request: dict[str, Window] = {}
-        self._last_turn = 0
-        self._heard = time.monotonic()
+        self._stall_s = stall_s
+        self._turns = RelayTurns(journal, write)
+        self._heard = self._moved = time.monotonic()
+        self._dead = False
         self._ended = asyncio.Event()
+        self._replaced = asyncio.Event()
 
     def end(self) -> None:
         """Make `run` return soon: the runtime is going."""
         self._ended.set()
 
-    async def run(self, requests: AsyncIterator[relay_pb2.RelayUp]) -> None:
-        """Until the gateway closes or breaks its side, or `end`.
+    def replace(self) -> None:
+        """Another relay has the place of this dead one."""
+        self._replaced.set()
+
+    async def run(
+        self, requests: AsyncIterator[relay_pb2.RelayUp], died: Callable[[], None]
+    ) -> None:
+        """Until the gateway closes or breaks its side, or `end`; `died` is called once if it dies.
 
         Raises:
-            RelayDead: it has been silent for too long.
+            RelayDead: it was silent or stalled for too long.
         """
-        tasks = {
-            asyncio.create_task(self._read(requests), name="relay-read"),
-            asyncio.create_task(self._send_all(), name="relay-send"),
-            asyncio.create_task(self._guard(), name="relay-guard"),
-            asyncio.create_task(self._ended.wait(), name="relay-end"),
-        }
+        reading = asyncio.create_task(self._read(requests), name="relay-read")
+        ended = asyncio.create_task(self._ended.wait(), name="relay-end")
+        try:
+            reason = await self._live(reading, ended)
+            if reason:
+                self._dead = True
+                log.warning("relay_dead", extra={"reason": reason})
+                died()
+                await self._outlive(reading, ended)
+                raise RelayDead(reason)
+        finally:
+            self._turns.close()
+            await _cancel(reading, ended)
+
+    async def _live(self, *ends: "asyncio.Task[object]") -> str:
+        """Until one of these ends: ""; or until the relay is dead: why."""
+        sending = asyncio.create_task(self._send(), name="relay-send")
+        guarding = asyncio.create_task(self._guard(), name="relay-guard")
+        tasks = {sending, guarding, *ends}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+            return guarding.result() if guarding in done else ""
         finally:
-            self._watch.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await _cancel(sending, guarding)
+
+    async def _outlive(self, *ends: "asyncio.Task[object]") -> None:
+        """Read late marks, until it is replaced and a moment longer, or nobody came."""
+        replaced = asyncio.create_task(self._replaced.wait(), name="relay-replaced")
+        try:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait({replaced, *ends}, timeout=AFTERLIFE_S, return_when=first)
+            if replaced.done():
+                await asyncio.wait(ends, timeout=REPLACED_S, return_when=first)
+        finally:
+            await _cancel(replaced)
+
+    async def _send(self) -> None:
+        hello = relay_pb2.Hello(agent_id=self._agent_id)
+        await self._write(relay_pb2.RelayDown(hello=hello))
+        await self._turns.run()
 
     async def _read(self, requests: AsyncIterator[relay_pb2.RelayUp]) -> None:
         async for up in requests:
             self._heard = time.monotonic()
-            match up.WhichOneof("message"):
-                case "ack":
-                    self._mark(Mark(up.ack.request_id, up.ack.generation, up.ack.seq))
-                case "reject":
-                    reject = up.reject
-                    self._mark(
-                        Mark(reject.request_id, reject.generation, reject.seq, reject.status)
-                    )
-                case "abandon":
-                    self._abandon(up.abandon)
+            which = up.WhichOneof("message")
+            if which == "ack":
+                self._mark(Mark(up.ack.request_id, up.ack.generation, up.ack.seq))
+            elif which == "reject":
+                told = up.reject
+                self._mark(Mark(told.request_id, told.generation, told.seq, told.status))
+            elif not self._dead:
+                self._take(which, up)
 
     def _mark(self, mark: Mark) -> None:
-        window = self._by_request.get(mark.request_id)
-        if window is None or window.generation != mark.generation:
-            return
-        if not window.settle(mark.seq):
-            return
-        marking = self._journal.mark(window.turn, mark)
-        if window.done:
-            marking.add_done_callback(lambda _: self._forget(window))
+        self._moved = self._heard
+        self._turns.mark(mark)
 
-    def _abandon(self, abandon: relay_pb2.Abandon) -> None:
-        window = self._by_request.get(abandon.request_id)
-        if window is None or window.generation != abandon.generation:
-            return
-        abandoning = self._journal.abandon(
-            window.turn,
-            request_id=abandon.request_id,
-            generation=abandon.generation,
-            reason=abandon.reason,
-        )
-        abandoning.add_done_callback(lambda _: self._forget(window))
+    def _take(self, which: str | None, up: relay_pb2.RelayUp) -> None:
+        match which:
+            case "failed":
+                self._moved = self._heard
+                self._turns.fail(up.failed)
+            case "park":
+                self._moved = self._heard
+                self._turns.park(up.park)
+            case "abandon":
+                self._turns.abandon(up.abandon)
 
-    def _forget(self, window: Window) -> None:
-        """Only once that is on disk, so that `idle` is true after a crash too."""
-        self._windows.pop(window.turn, None)
-        self._by_request.pop(window.request_id, None)
-        self._watch.note(window.turn)
-
-    async def _send_all(self) -> None:
-        hello = relay_pb2.Hello(agent_id=self._agent_id)
-        await self._write(relay_pb2.RelayDown(hello=hello))
-        changed: set[int] = set()
-        idle = False
+    async def _guard(self) -> str:
+        """Returns why the relay is dead."""
         while True:
-            changed |= await self._open_turns()
-            for turn in changed:
-                await self._send_turn(turn)
-            if not self._windows and not idle:
-                await self._write(relay_pb2.RelayDown(idle=relay_pb2.Idle()))
-            idle = not self._windows
-            changed = await self._watch.changed()
-
-    async def _open_turns(self) -> set[int]:
-        """Tell of turns that came since; returns them."""
-        opened: set[int] = set()
-        for turn in self._journal.undelivered(self._last_turn):
-            if not self._windows:
-                self._heard = time.monotonic()
-            window = Window(turn, self._journal.cursor(turn.turn, turn.acked_seq))
-            self._windows[turn.turn] = window
-            self._by_request[turn.request_id] = window
-            self._last_turn = turn.turn
-            opened.add(turn.turn)
-            await self._write(relay_pb2.RelayDown(turn=_open(turn)))
-        return opened
-
-    async def _send_turn(self, turn: int) -> None:
-        window = self._windows.get(turn)
-        while window is not None and (rows := window.take()):
-            events = relay_pb2.Events(events=[row.response for row in rows])
-            await self._write(relay_pb2.RelayDown(events=events))
-
-    async def _guard(self) -> None:
-        while True:
-            quiet_s = time.monotonic() - self._heard
-            if self._windows and quiet_s >= self._silence_s:
-                raise RelayDead(f"silent for {quiet_s:.0f} s")
-            await asyncio.sleep(self._silence_s / 10)
+            now = time.monotonic()
+            if not self._turns.any_open:
+                self._heard = now
+            if not self._turns.any_flying:
+                self._moved = now
+            if now - self._heard >= self._silence_s:
+                return f"silent for {now - self._heard:.0f} s"
+            if now - self._moved >= self._stall_s:
+                return f"holds events and settled none for {now - self._moved:.0f} s"
+            await asyncio.sleep(min(self._silence_s, self._stall_s) / 10)
 
 
-def _open(turn: Turn) -> relay_pb2.OpenTurn:
-    return relay_pb2.OpenTurn(
-        request_id=turn.request_id,
-        ticket=turn.ticket or b"",
-        generation=turn.generation,
-        acked_seq=turn.acked_seq,
-        age_ms=max(0, now_ms() - turn.created_ms),
-    )
+async def _cancel(*tasks: "asyncio.Task[object]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

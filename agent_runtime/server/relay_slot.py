@@ -11,10 +11,11 @@ class RelayTaken(Exception):
 
 
 class RelaySlot:
-    """Who relays now. Event loop only."""
+    """Who relays now, and who did until it died. Event loop only."""
 
     def __init__(self) -> None:
         self._session: RelaySession | None = None
+        self._dead: set[RelaySession] = set()
         self._free = asyncio.Event()
         self._free.set()
         self._taken = asyncio.Event()
@@ -34,18 +35,32 @@ class RelaySlot:
         """Raises RelayTaken while another session lives, or the runtime is going."""
         if self._session is not None or self._closed:
             raise RelayTaken("another relay is attached")
+        for dead in self._dead:
+            dead.replace()
         self._session = make()
         self._free.clear()
         self._taken.set()
         return self._session
 
-    def leave(self) -> None:
+    def died(self, session: RelaySession) -> None:
+        """Another may take its place, while it is still read."""
+        self._dead.add(session)
+        self._vacate()
+
+    def leave(self, session: RelaySession) -> None:
+        """Its call is over."""
+        self._dead.discard(session)
+        if self._session is session:
+            self._vacate()
+
+    def close(self) -> None:
+        """End the session that is attached, and the dead; take no other."""
+        self._closed = True
+        for session in (self._session, *self._dead):
+            if session is not None:
+                session.end()
+
+    def _vacate(self) -> None:
         self._session = None
         self._taken.clear()
         self._free.set()
-
-    def close(self) -> None:
-        """End the session that is attached; take no other."""
-        self._closed = True
-        if self._session is not None:
-            self._session.end()

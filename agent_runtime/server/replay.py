@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from agent_runtime.journal.cursor import Cursor
+from agent_runtime.journal.cursor import Cursor, encoded
 from agent_runtime.journal.journal import Journal
 from proto.relay.v1 import relay_pb2
 
@@ -33,5 +33,5 @@ async def replay(journal: Journal, request: relay_pb2.ReplayRequest, write: Writ
 
 async def _write_rows(cursor: Cursor, write: Write) -> None:
     while rows := cursor.take():
-        await write(relay_pb2.ReplayResponse(events=[row.response for row in rows]))
+        await write(relay_pb2.ReplayResponse.FromString(encoded(rows)))
         cursor.stay_whole()

@@ -182,7 +182,7 @@ class _Runtime:
             usage=self._usage,
             shutdown=self._end,
         )
-        relay = RelayService(  # type: ignore[abstract]  # Redeliver and Drained: not sent yet, UNIMPLEMENTED
+        relay = RelayService(  # type: ignore[abstract]  # Drained: not sent yet, UNIMPLEMENTED
             agent_id=self._settings.agent_id,
             journal=self._journal,
             runner=self._runner,

@@ -12,6 +12,9 @@ from proto.relay.v1.relay_pb2 import DeliveryOptions
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MODEL = re.compile(r"[!-~]{1,256}")
 MAX_TICKET_BYTES = 8 * 1024
+KIND_GLOB = re.compile(r"[a-z.*?\[\]!-]{1,64}")
+MAX_KINDS = 32
+MAX_COALESCE_MS = 10_000
 MODES = ("default", "acceptEdits", "bypassPermissions")
 
 _KINDS = {
@@ -41,13 +44,24 @@ def check(
     name = command.WhichOneof("command")
     if name is None:
         raise UnknownCommand("the request holds no command that this agent knows")
-    _check_fields(command, ticket)
+    check_ticket(ticket)
+    _check_fields(command)
+    delivery = options or DeliveryOptions()
+    _check_options(delivery)
     return Command(
         request=command,
         kind=_KINDS[name],
         digest=digest(command, options),
         ticket=ticket or None,
+        kinds=tuple(delivery.kinds),
+        coalesce_ms=delivery.coalesce_ms,
     )
+
+
+def check_ticket(ticket: bytes) -> None:
+    """Raises Invalid."""
+    if len(ticket) > MAX_TICKET_BYTES:
+        raise Invalid(f"ticket: at most {MAX_TICKET_BYTES} bytes")
 
 
 def digest(request: AgentRequest, options: DeliveryOptions | None) -> bytes:
@@ -59,11 +73,19 @@ def digest(request: AgentRequest, options: DeliveryOptions | None) -> bytes:
     return hashlib.sha256(content.SerializeToString(deterministic=True) + b"\0" + told).digest()
 
 
-def _check_fields(command: AgentRequest, ticket: bytes) -> None:
+def _check_options(options: DeliveryOptions) -> None:
+    if len(options.kinds) > MAX_KINDS:
+        raise Invalid(f"kinds: at most {MAX_KINDS} globs")
+    for glob in options.kinds:
+        if not KIND_GLOB.fullmatch(glob):
+            raise Invalid("kinds: globs of 1 to 64 of a-z . * ? [ ] ! - are needed, such as tool.*")
+    if not 0 <= options.coalesce_ms <= MAX_COALESCE_MS:
+        raise Invalid(f"coalesce_ms: 0 to {MAX_COALESCE_MS}")
+
+
+def _check_fields(command: AgentRequest) -> None:
     if not REQUEST_ID.fullmatch(command.request_id):
         raise Invalid("request_id: 1 to 128 of A-Z a-z 0-9 _ - are needed")
-    if len(ticket) > MAX_TICKET_BYTES:
-        raise Invalid(f"ticket: at most {MAX_TICKET_BYTES} bytes")
     if command.HasField("send_message"):
         if not command.send_message.content:
             raise Invalid("content: must not be empty")

@@ -4,9 +4,11 @@ import asyncio
 import logging
 from enum import Enum
 
-from agent_runtime.backends.protocol import Backend, TurnSink
+from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.turns.clock import TurnClock
+from agent_runtime.turns.sink import JournalSink
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +25,11 @@ class _Ending(Enum):
 class Prompt:
     """Owned by the runner's task; `interrupt` may be called by any."""
 
-    def __init__(self, backend: Backend, content: str, sink: TurnSink, *, limit_s: float) -> None:
+    def __init__(self, backend: Backend, content: str, sink: JournalSink, clock: TurnClock) -> None:
         self._backend = backend
         self._content = content
         self._sink = sink
-        self._limit_s = limit_s
+        self._clock = clock
         self._interrupted = asyncio.Event()
 
     def interrupt(self) -> None:
@@ -38,12 +40,14 @@ class Prompt:
         """To the end, whatever the CLI does; at most the limit and the time it takes to stop."""
         work = asyncio.create_task(self._drive(), name="prompt")
         try:
-            ending = await self._wait(work)
+            with self._clock.running():
+                ending = await self._wait(work)
             if ending is not _Ending.BY_ITSELF:
                 await self._halt(work)
             return self._end(ending, await self._result(work))
         finally:
             work.cancel()
+            self._sink.close()
 
     async def _drive(self) -> TurnEnd:
         if not self._backend.running:
@@ -54,18 +58,19 @@ class Prompt:
 
     async def _wait(self, work: "asyncio.Task[TurnEnd]") -> _Ending:
         interrupted = asyncio.create_task(self._interrupted.wait(), name="interrupt")
+        run_out = asyncio.create_task(self._clock.run_out(), name="turn-limit")
         try:
-            await asyncio.wait(
-                {work, interrupted}, timeout=self._limit_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait({work, interrupted, run_out}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             interrupted.cancel()
+            run_out.cancel()
         if work.done():
             return _Ending.BY_ITSELF
         return _Ending.INTERRUPT if self._interrupted.is_set() else _Ending.LIMIT
 
     async def _halt(self, work: "asyncio.Task[TurnEnd]") -> None:
         """Interrupt; what does not obey loses its processes, and at last its task."""
+        self._sink.give_up()
         try:
             async with asyncio.timeout(_OBEY_S):
                 await self._backend.interrupt()
@@ -103,7 +108,7 @@ class Prompt:
         return TurnEnd(
             outcome=Outcome.TIMED_OUT,
             code=Code.TURN_TIMEOUT,
-            message=f"the turn ran longer than its limit of {self._limit_s:g} s",
+            message=f"the turn ran longer than its limit of {self._clock.limit_s:g} s",
             usage=end.usage,
         )
 

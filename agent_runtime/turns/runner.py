@@ -9,6 +9,7 @@ from agent_runtime.errors import Closing, Invalid, RuntimeFault
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Acceptance, Command, CommandKind, Turn
 from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.prompt import Prompt
 from agent_runtime.turns.sink import JournalSink, Voice
 from proto.relay.v1 import relay_pb2
@@ -188,8 +189,16 @@ class Runner:
         self._idle.clear()
         message = self._journal.request_of(turn.turn).send_message
         limit_s = message.timeout_ms / 1000 if message.timeout_ms else self._turn_limit_s
-        sink = JournalSink(self._journal, self._voice, turn, self._session_fact)
-        prompt = Prompt(self._backend, message.content, sink, limit_s=limit_s)
+        clock = TurnClock(limit_s)
+        sink = JournalSink(
+            journal=self._journal,
+            voice=self._voice,
+            turn=turn,
+            session_fact=self._session_fact,
+            clock=clock,
+            merge=self._backend.merge,
+        )
+        prompt = Prompt(self._backend, message.content, sink, clock)
         self._running = (turn, prompt)
         await self._journal.start_turn(turn.turn)
         log.info("turn_started", extra={"request_id": turn.request_id})

@@ -1,5 +1,7 @@
 """How a backend's events become journalled responses."""
 
+import asyncio
+import logging
 import time
 from dataclasses import dataclass
 
@@ -8,7 +10,12 @@ import msgspec
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Turn
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
+from agent_runtime.turns.clock import TurnClock
+from agent_runtime.turns.coalescer import Coalescer, Merge
+from agent_runtime.turns.kinds import wanted_kinds
 from proto.agent.v1 import agent_pb2
+
+log = logging.getLogger(__name__)
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """Of an event's own JSON, and of its data; a larger one keeps only its type."""
@@ -49,17 +56,76 @@ class Voice:
 
 
 class JournalSink:
-    """The TurnSink of one running turn. Used by the backend's task only."""
+    """The TurnSink of one running turn, with what its message asked for applied.
 
-    def __init__(self, journal: Journal, voice: Voice, turn: Turn, session_fact: str) -> None:
+    The backend's tasks emit; the runner's task, which made it, gives up and closes.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        voice: Voice,
+        turn: Turn,
+        session_fact: str,
+        clock: TurnClock,
+        merge: Merge,
+    ) -> None:
         self._journal = journal
         self._voice = voice
         self._turn = turn
         self._session_fact = session_fact
+        self._clock = clock
+        self._wanted = wanted_kinds(turn.kinds.split())
+        self._coalescer = (
+            Coalescer(within_s=turn.coalesce_ms / 1000, merge=merge, put=self._put)
+            if turn.coalesce_ms
+            else None
+        )
+        self._given_up = asyncio.Event()
         self.session_id = journal.fact(session_fact)
 
     async def emit(self, event: BackendEvent) -> None:
-        """Waits while the journal has no room."""
+        """Waits while the journal has no room, and the turn's clock stands still meanwhile.
+
+        Once the turn is to end, what finds no room is dropped: it would otherwise
+        keep the turn from ending.
+        """
+        if not self._journal.has_room and not await self._room():
+            return
+        if self._coalescer is None:
+            self._put(event)
+        else:
+            self._coalescer.add(event)
+
+    async def session(self, session_id: str) -> None:
+        if session_id != self.session_id:
+            await self._journal.put_fact(self._session_fact, session_id)
+            self.session_id = session_id
+
+    def give_up(self) -> None:
+        """Let nothing wait for room any more."""
+        self._given_up.set()
+
+    def close(self) -> None:
+        """Nothing more comes: journal what was held back."""
+        if self._coalescer is not None:
+            self._coalescer.flush()
+
+    async def _room(self) -> bool:
+        room = asyncio.create_task(self._journal.room(), name="emit-room")
+        given_up = asyncio.create_task(self._given_up.wait(), name="emit-given-up")
+        try:
+            with self._clock.stopped():
+                await asyncio.wait({room, given_up}, return_when=asyncio.FIRST_COMPLETED)
+            if not room.done():
+                log.warning("event_dropped_for_want_of_room", extra=self._fields())
+            return room.done()
+        finally:
+            room.cancel()
+            given_up.cancel()
+
+    def _put(self, event: BackendEvent) -> None:
         response = self._voice.response(self._turn, self.session_id)
         payload = response.event
         payload.event_type = event.event_type
@@ -67,12 +133,11 @@ class JournalSink:
         payload.kind = event.kind
         if len(event.data_json) <= MAX_EVENT_BYTES:
             payload.data_json = event.data_json
-        await self._journal.append(self._turn.turn, response.SerializeToString())
+        body = response.SerializeToString()
+        self._journal.append(self._turn.turn, body, wanted=event.kind in self._wanted)
 
-    async def session(self, session_id: str) -> None:
-        if session_id != self.session_id:
-            await self._journal.put_fact(self._session_fact, session_id)
-            self.session_id = session_id
+    def _fields(self) -> dict[str, object]:
+        return {"request_id": self._turn.request_id}
 
 
 def _bounded(event: BackendEvent) -> bytes:

@@ -5,6 +5,7 @@
     turn         what one prompt has come to, told by the events alone (no I/O)
     answers      what is answered when the CLI asks                (no I/O)
     meaning      kind and data of an event                         (no I/O)
+    merging      two deltas as one                                 (no I/O)
     events, sse  reading the CLI's own JSON out of the stream      (no I/O)
     shapes       what is read of it                               (no I/O)
     recent       a bounded memory

@@ -13,13 +13,14 @@ from agent_runtime.backends.opencode.config import (
     configuration,
     has_credentials,
 )
+from agent_runtime.backends.opencode.merging import merged
 from agent_runtime.backends.opencode.prompt import Prompt
 from agent_runtime.backends.opencode.server import Launch, Server
 from agent_runtime.backends.opencode.turn import Session
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
 from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
-from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,9 @@ class OpenCodeBackend:
 
     async def set_permission_mode(self, mode: str) -> None:
         self._mode = PermissionMode.parse(mode)
+
+    def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
+        return merged(first, second)
 
     async def stop(self) -> None:
         self._halted = self._busy

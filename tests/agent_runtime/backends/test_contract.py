@@ -57,6 +57,25 @@ async def test_text_is_streamed_in_order(rig: Rig, sink: RecordingSink) -> None:
     assert all(data.keys() == {"text", "part_id"} for data in sink.data(Kind.TEXT_DELTA))
 
 
+async def test_neighbouring_text_may_be_merged(rig: Rig, sink: RecordingSink) -> None:
+    """Two deltas of a part are what the CLI would have said at once: text, part, type, JSON."""
+    async with started(rig.make()) as backend:
+        await backend.prompt(rig.say("one", "two", "grüße"), sink)
+    deltas = sink.of(Kind.TEXT_DELTA)
+    merged = deltas[0]
+    for delta in deltas[1:]:
+        both = backend.merge(merged, delta)
+        assert both is not None
+        merged = both
+    data = msgspec.json.decode(merged.data_json)
+    assert data == {**msgspec.json.decode(deltas[0].data_json), "text": sink.said}
+    assert (merged.event_type, merged.kind) == (deltas[0].event_type, Kind.TEXT_DELTA)
+    assert msgspec.json.decode(merged.event_json).keys() == (
+        msgspec.json.decode(deltas[0].event_json).keys()
+    )
+    assert msgspec.json.encode(sink.said) in merged.event_json
+
+
 async def test_interrupt_ends_a_prompt_and_the_next_works(rig: Rig, sink: RecordingSink) -> None:
     """An interrupted prompt ends as such, soon; the one after it is as good as new."""
     async with started(rig.make()) as backend:

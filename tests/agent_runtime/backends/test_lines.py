@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_runtime.backends.lines import Line, LineSplitter, stderr_event, stdout_event
+from agent_runtime.backends.lines import Line, LineSplitter, merged_text, stderr_event, stdout_event
 from agent_runtime.model import Kind
 
 LIMIT = 16
@@ -110,3 +110,15 @@ def test_stderr_is_status() -> None:
     """What a command complains about is status, not the agent's voice."""
     event = stderr_event(whole(b'{"type":"text","text":"x"}'))
     assert (event.event_type, event.kind) == ("stderr", Kind.STATUS)
+
+
+def test_only_what_is_nothing_but_text_is_merged() -> None:
+    """A line that says more keeps what it says."""
+    plain = stdout_event(Line(b"plain", ended=True, whole=True))
+    own = stdout_event(Line(b'{"type":"text","text":"own"}', ended=True, whole=True))
+    more = stdout_event(Line(b'{"type":"text","text":"more","n":1}', ended=True, whole=True))
+    both = merged_text(plain, own)
+    assert both is not None
+    assert both.event_json == b'{"type":"text","text":"plain\\nown"}'
+    assert merged_text(plain, more) is None
+    assert merged_text(more, plain) is None

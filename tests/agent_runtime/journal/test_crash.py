@@ -25,7 +25,7 @@ async def main():
     number = 0
     while True:
         turn = (await journal.accept(message(f"r{number}"))).turn.turn
-        await journal.append(turn, event(f"{number}"))
+        journal.append(turn, event(f"{number}"))
         await journal.put_fact("flush", "1")
         print(number, journal.latest_seq(), flush=True)
         number += 1
@@ -70,7 +70,7 @@ async def test_fault_32_a_journal_cut_off_in_mid_write_opens(tmp_path: Path, kep
     async with Journal(source) as journal:
         turn = (await journal.accept(message("r1"))).turn.turn
         for number in range(20):
-            await journal.append(turn, event(str(number)))
+            journal.append(turn, event(str(number)))
             await journal.put_fact("flush", str(number))
         for name in ("journal.db", "journal.db-wal"):
             shutil.copyfile(source / name, cut / name)

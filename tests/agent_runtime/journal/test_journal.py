@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.errors import Exhausted, Invalid, JournalBroken, Trimmed, UnknownTurn
-from agent_runtime.journal import journal as journal_module
 from agent_runtime.journal import retention, schema, statements
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import Command, Mark
+from agent_runtime.journal.space import RESERVE_BYTES
 from proto.agent.v1.agent_pb2 import OUTCOME_COMPLETED
 from proto.relay.v1 import relay_pb2
 from tests.agent_runtime.commands import event, final, interrupt, message
@@ -31,7 +31,7 @@ async def test_what_was_accepted_outlives_the_process(tmp_path: Path) -> None:
     """Turns, events, marks and facts are all there when the journal is opened again."""
     async with Journal(tmp_path) as journal:
         turn = (await journal.accept(message("r1"))).turn.turn
-        await journal.append(turn, event("1"))
+        journal.append(turn, event("1"))
         await journal.finish(turn, final(), OUTCOME_COMPLETED)
         await journal.mark(turn, Mark("r1", 1, 1))
         await journal.put_fact("session:x", "s1")
@@ -49,7 +49,7 @@ async def test_nothing_comes_after_a_final(journal: Journal) -> None:
     await journal.finish(turn, final(), OUTCOME_COMPLETED)
     with pytest.raises(Invalid):
         await journal.finish(turn, final(), OUTCOME_COMPLETED)
-    await journal.append(turn, event("late"))
+    journal.append(turn, event("late"))
     await journal.put_fact("flush", "1")
     assert [row.response.is_final for row in journal.cursor(turn, None).take()] == [True]
 
@@ -58,7 +58,7 @@ async def test_events_are_seen_only_once_committed_and_in_order(journal: Journal
     """A cursor reads committed rows; what is gathered into one commit keeps its order."""
     turn = (await journal.accept(message("r1"))).turn.turn
     for number in range(200):
-        await journal.append(turn, event(str(number)))
+        journal.append(turn, event(str(number)))
     await journal.finish(turn, final(), OUTCOME_COMPLETED)
     cursor, seen = journal.cursor(turn, None), []
     while rows := cursor.take():
@@ -74,7 +74,7 @@ async def test_a_cursor_takes_one_row_at_least(journal: Journal) -> None:
     """An event larger than the window still gets through, alone."""
     turn = (await journal.accept(message("r1"))).turn.turn
     for text in ("a" * 3000, "b"):
-        await journal.append(turn, event(text))
+        journal.append(turn, event(text))
     await journal.put_fact("flush", "1")
     cursor = journal.cursor(turn, None)
     assert [len(cursor.take(max_bytes=100)), len(cursor.take(max_bytes=100))] == [1, 1]
@@ -100,7 +100,7 @@ async def test_marks_only_move_forward_and_only_in_their_generation(journal: Jou
     """Late and stale acknowledgements are harmless."""
     turn = (await journal.accept(message("r1"))).turn.turn
     for _ in range(3):
-        await journal.append(turn, event())
+        journal.append(turn, event())
     await journal.mark(turn, Mark("r1", 1, 2))
     await journal.mark(turn, Mark("r1", 1, 1))
     await journal.mark(turn, Mark("r1", 7, 3))
@@ -114,9 +114,9 @@ async def test_a_turn_is_settled_by_the_mark_of_its_final(journal: Journal) -> N
     turn = (await journal.accept(message("r1"))).turn.turn
     quiet = (await journal.accept(message("r2", ticket=b""))).turn.turn
     for number in (turn, quiet):
-        await journal.append(number, event())
+        journal.append(number, event())
         await journal.finish(number, final(), OUTCOME_COMPLETED)
-    assert [row.request_id for row in journal.undelivered()] == ["r1"]
+    assert journal.undelivered() == [turn]
     await journal.mark(turn, Mark("r1", 1, 1, status=403))
     assert journal.has_undelivered()
     await journal.mark(turn, Mark("r1", 1, 3))
@@ -131,10 +131,10 @@ async def test_an_abandoned_turn_is_settled_but_goes_on(journal: Journal) -> Non
     assert journal.has_undelivered()
     await journal.abandon(turn, request_id="r1", generation=1, reason="410")
     assert not journal.has_undelivered()
-    await journal.append(turn, event())
+    journal.append(turn, event())
     await journal.finish(turn, final(), OUTCOME_COMPLETED)
     assert not journal.has_unsettled()
-    assert journal.turn("r1").delivery == relay_pb2.DELIVERY_STATE_ABANDONED
+    assert journal.turn("r1").delivery(0) == relay_pb2.DELIVERY_STATE_ABANDONED
 
 
 async def _target_of(journal: Journal, command: Command) -> str:
@@ -157,18 +157,19 @@ async def test_an_interrupt_names_its_target_when_it_is_accepted(journal: Journa
 
 async def test_settled_events_go_first_and_undelivered_ones_never(tmp_path: Path) -> None:
     """The size bound removes the oldest settled turn; ids are not given again afterwards."""
-    small = journal_module.RESERVE_BYTES + 40_000
+    small = RESERVE_BYTES + 40_000
     async with Journal(tmp_path, max_bytes=small) as journal:
         turns = []
         for name in ("old", "new"):
             turn = (await journal.accept(message(name))).turn.turn
-            await journal.append(turn, event("x" * 15_000))
+            journal.append(turn, event("x" * 15_000))
             await journal.finish(turn, final(), OUTCOME_COMPLETED)
             turns.append(turn)
         await journal.mark(turns[0], Mark("old", 1, 99))
         third = (await journal.accept(message("third"))).turn.turn
-        await journal.append(third, event("x" * 15_000))
+        journal.append(third, event("x" * 15_000))
         await journal.put_fact("flush", "1")
+        await journal.room()
         assert journal.cursor(turns[0], None).take() == []
         assert [row.seq for row in journal.cursor(turns[1], None).take()] == [3, 4]
         with pytest.raises(Trimmed):
@@ -178,10 +179,11 @@ async def test_settled_events_go_first_and_undelivered_ones_never(tmp_path: Path
 
 async def test_a_full_journal_takes_no_message_and_stops_the_backend(tmp_path: Path) -> None:
     """Undelivered events that fill it make Submit fail and appending wait until some settle."""
-    small = journal_module.RESERVE_BYTES + 10_000
+    small = RESERVE_BYTES + 10_000
     async with Journal(tmp_path, max_bytes=small) as journal:
         turn = (await journal.accept(message("r1"))).turn.turn
-        filling = asyncio.ensure_future(journal.append(turn, event("x" * 20_000)))
+        journal.append(turn, event("x" * 20_000))
+        filling = asyncio.ensure_future(journal.room())
         await asyncio.wait({filling}, timeout=0.2)
         await journal.finish(turn, final(), OUTCOME_COMPLETED)
         assert not filling.done()
@@ -195,13 +197,14 @@ async def test_a_full_journal_takes_no_message_and_stops_the_backend(tmp_path: P
 
 async def test_appending_waits_while_full_and_goes_on(tmp_path: Path) -> None:
     """The backend's output is not read on while there is no room, and is read again after."""
-    small = journal_module.RESERVE_BYTES + 10_000
+    small = RESERVE_BYTES + 10_000
     async with Journal(tmp_path, max_bytes=small) as journal:
         done = (await journal.accept(message("done"))).turn.turn
         running = (await journal.accept(message("running"))).turn.turn
-        await journal.append(done, event("x" * 8_000))
+        journal.append(done, event("x" * 8_000))
         await journal.finish(done, final(), OUTCOME_COMPLETED)
-        waiting = asyncio.ensure_future(journal.append(running, event("x" * 8_000)))
+        journal.append(running, event("x" * 8_000))
+        waiting = asyncio.ensure_future(journal.room())
         finished, _ = await asyncio.wait({waiting}, timeout=0.3)
         assert not finished
         await journal.mark(done, Mark("done", 1, 99))
@@ -212,14 +215,16 @@ async def test_a_running_turn_does_not_fill_the_journal_with_what_is_acknowledge
     tmp_path: Path,
 ) -> None:
     """Long turns go on for ever: what their receiver has is removed when room is needed."""
-    small = journal_module.RESERVE_BYTES + 40_000
+    small = RESERVE_BYTES + 40_000
     async with Journal(tmp_path, max_bytes=small) as journal:
         delivered = (await journal.accept(message("r1"))).turn.turn
         unread = (await journal.accept(message("r2", ticket=b""))).turn.turn
         async with asyncio.timeout(20):
             for turn in (delivered, unread):
                 for number in range(20):
-                    await journal.append(turn, event(f"{number}" + "x" * 5_000))
+                    await journal.room()
+                    journal.append(turn, event(f"{number}" + "x" * 5_000))
+                    await journal.put_fact("flush", "1")
                     await journal.mark(delivered, Mark("r1", 1, journal.latest_seq()))
         rows = journal.cursor(unread, None).take()
         assert rows[-1].response.event.event_json.startswith(b"19")
@@ -232,7 +237,7 @@ async def test_what_is_too_old_goes_and_the_gap_is_told(
     """Events and rows older than a week are removed; a reader from before is told, not fooled."""
     for name in ("old", "open"):
         turn = (await journal.accept(message(name))).turn.turn
-        await journal.append(turn, event())
+        journal.append(turn, event())
     old = journal.turn("old").turn
     await journal.finish(old, final(), OUTCOME_COMPLETED)
     await journal.mark(old, Mark("old", 1, 99))
@@ -276,7 +281,7 @@ async def test_too_many_or_too_large_commands_are_refused(
 async def test_an_operation_that_fails_by_itself_holds_no_other_up(journal: Journal) -> None:
     """Numbers that SQLite has no room for, or any fault of ours, are refused alone."""
     turn = (await journal.accept(message("r1"))).turn.turn
-    await journal.append(turn, event())
+    journal.append(turn, event())
     await journal.mark(turn, Mark("r1", 1, 2**64 - 1))
     with pytest.raises(JournalBroken):
         await journal.finish(turn, final(), 2**70)

@@ -3,11 +3,12 @@
 import asyncio
 import signal
 import sys
+import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
@@ -272,3 +273,52 @@ async def test_undelivered_events_without_a_relay_nudge(tmp_path: Path) -> None:
                 assert await asyncio.wait_for(nudges.agents.get(), 10) == "agent-1"
     finally:
         await server.stop(0)
+
+
+async def test_a_parked_turn_nudges_when_it_is_due(tmp_path: Path) -> None:
+    """Fault 6: not before, also when gateway and runtime were killed in between."""
+    folder = tmp_path / "n"
+    folder.mkdir()
+    nudges = Nudges()
+    server = grpc.aio.server()
+    relay_pb2_grpc.add_NudgeServiceServicer_to_server(nudges, server)
+    server.add_insecure_port(f"unix:{folder}/gateway-live.sock")
+    await server.start()
+    try:
+        async with ended(Runtime(tmp_path, {"FORGE_NUDGE": f"dir:{folder}"})) as runtime:
+            await runtime.start()
+            async with relay_stub(runtime) as stub:
+                call: Any = stub.Relay(metadata=RELAY)
+                await call.read()
+                await submit(stub, message("r1", "echo hi"), ticket=b"t")
+                while (await call.read()).WhichOneof("message") != "events":
+                    pass
+                park = relay_pb2.Park(
+                    request_id="r1", generation=1, seq=1, delay_ms=4000, attempts=1, failure=True
+                )
+                await call.write(relay_pb2.RelayUp(park=park))
+                turn = await until_parked(stub)
+                call.cancel()
+            await runtime.kill()
+            await runtime.start()
+            assert await asyncio.wait_for(nudges.agents.get(), 10) == "agent-1"
+            assert time.time() * 1000 >= turn.next_attempt_ms
+            async with relay_stub(runtime) as stub:
+                call = stub.Relay(metadata=RELAY)
+                while (down := await call.read()).WhichOneof("message") != "turn":
+                    pass
+                assert down.turn.attempts == 1
+                assert down.turn.first_failure_ms > 0
+                call.cancel()
+    finally:
+        await server.stop(0)
+
+
+async def until_parked(stub: Any) -> relay_pb2.Turn:
+    async with asyncio.timeout(10):
+        while True:
+            told = await stub.Turns(relay_pb2.TurnsRequest(request_id="r1"), metadata=RELAY)
+            if told.turns[0].delivery == relay_pb2.DELIVERY_STATE_PARKED:
+                assert told.turns[0].attempts == 1
+                return cast(relay_pb2.Turn, told.turns[0])
+            await asyncio.sleep(0.01)

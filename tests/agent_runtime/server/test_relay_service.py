@@ -27,6 +27,13 @@ async def relaying(stub: Any) -> AsyncIterator[Call]:
         call.cancel()
 
 
+async def until_free(stub: Any) -> None:
+    """The runtime has noticed that its relay is gone."""
+    async with asyncio.timeout(10):
+        while (await submit(stub, message("free", "echo hi"))).relay_attached:
+            await asyncio.sleep(0.01)
+
+
 async def read(call: Call, kind: str) -> relay_pb2.RelayDown:
     """The next message of that kind; others are passed over."""
     async with asyncio.timeout(20):
@@ -83,6 +90,7 @@ async def test_the_window_is_64_events_beyond_the_mark(runtime: Runtime) -> None
             assert len((await read(call, "events")).events.events) == 64
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(call.read(), 0.5)
+        await until_free(stub)
     async with relay_stub(runtime) as stub, relaying(stub) as call:
         seqs: list[int] = []
         while not seqs or seqs[-1] < 201:
@@ -122,9 +130,7 @@ async def test_one_relay_at_a_time(runtime: Runtime) -> None:
                 await second.read()
             assert await second.code() == grpc.StatusCode.ALREADY_EXISTS
             assert (await submit(stub, message("r1", "echo hi"))).relay_attached
-        async with asyncio.timeout(10):
-            while (await submit(stub, message("r1", "echo hi"))).relay_attached:
-                await asyncio.sleep(0.01)
+        await until_free(stub)
         async with relaying(stub):
             pass
 
@@ -143,6 +149,43 @@ async def test_rejected_and_abandoned_turns_are_told(runtime: Runtime) -> None:
             while (await _turn(stub)).delivery != relay_pb2.DELIVERY_STATE_ABANDONED:
                 await asyncio.sleep(0.01)
         assert list((await _turn(stub)).rejected_seqs) == [1]
+
+
+async def test_redeliver_opens_a_delivered_turn_again(runtime: Runtime) -> None:
+    """On the attached relay, with the new ticket; unknown turns and large tickets are refused."""
+    async with relay_stub(runtime) as stub, relaying(stub) as call:
+        await submit(stub, message("r1", "echo hi"), ticket=b"t")
+        await settle_all(call)
+        again = relay_pb2.RedeliverRequest(request_id="r1", from_seq=2, ticket=b"new")
+        answer = await stub.Redeliver(again, metadata=RELAY)
+        assert (answer.generation, answer.relay_attached) == (2, True)
+        turn = (await read(call, "turn")).turn
+        assert (turn.generation, turn.ticket, turn.acked_seq) == (2, b"new", 1)
+        events = (await read(call, "events")).events.events
+        assert [(got.seq, got.is_final) for got in events] == [(2, True)]
+        await call.write(ack(2, generation=2))
+        await read(call, "idle")
+        for request, code in (
+            (relay_pb2.RedeliverRequest(request_id="r9"), grpc.StatusCode.NOT_FOUND),
+            (
+                relay_pb2.RedeliverRequest(request_id="r1", ticket=b"x" * 9000),
+                grpc.StatusCode.INVALID_ARGUMENT,
+            ),
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await stub.Redeliver(request, metadata=RELAY)
+            assert refused.value.code() == code
+
+
+async def settle_all(call: Call) -> None:
+    """Acknowledge until nothing is left."""
+    while True:
+        down = await read(call, "events")
+        for event in down.events.events:
+            await call.write(ack(event.seq))
+            if event.is_final:
+                await read(call, "idle")
+                return
 
 
 async def test_replay_follows_without_gap_or_double(runtime: Runtime) -> None:

@@ -1,6 +1,7 @@
 """A backend that does what a test tells it, without a CLI."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar, Self
 
@@ -73,6 +74,11 @@ class ScriptedBackend:
 
     async def set_permission_mode(self, mode: str) -> None:
         self.models.append(mode)
+
+    def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
+        """Texts are joined, whatever part they are of."""
+        said = json.loads(first.event_json) + json.loads(second.event_json)
+        return BackendEvent(first.event_type, json.dumps(said).encode(), first.kind)
 
     async def stop(self) -> None:
         self.stops += 1

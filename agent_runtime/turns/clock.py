@@ -1,0 +1,50 @@
+"""How long a turn has been running."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class TurnClock:
+    """Runs out after `limit_s` of running time. Event loop only."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._left_s = limit_s
+        self._stops = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._over = asyncio.Event()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Around the turn."""
+        self._go()
+        try:
+            yield
+        finally:
+            self._hold()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Around a wait that is not the turn's fault. May be entered by several at once."""
+        self._stops += 1
+        self._hold()
+        try:
+            yield
+        finally:
+            self._stops -= 1
+            if not self._stops:
+                self._go()
+
+    async def run_out(self) -> None:
+        """Wait until the time is up."""
+        await self._over.wait()
+
+    def _go(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._left_s, self._over.set)
+
+    def _hold(self) -> None:
+        if self._timer is not None:
+            self._left_s = max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+            self._timer.cancel()
+            self._timer = None
