@@ -12,9 +12,6 @@ from gateway.cli.receiver import Arrival
 from gateway.cli.screen import Screen
 from gateway.cli.webhook import Webhook
 
-PATIENCE_S = 60.0
-"""How long nothing is heard, comments included, before it is given up."""
-
 _MAY_PASS = frozenset({"service_unavailable", "too_many_requests", "internal_server_error"})
 
 
@@ -24,16 +21,25 @@ class Follower:
     Args:
         turn: of this one only, "": of all.
         after: the seq that was seen last, None: from the oldest that is kept.
+        patience_s: how long nothing is heard, comments included, before it is given up.
     """
 
     def __init__(
-        self, api: Api, agent_id: str, *, screen: Screen, turn: str = "", after: int | None = None
+        self,
+        api: Api,
+        agent_id: str,
+        *,
+        screen: Screen,
+        turn: str = "",
+        after: int | None = None,
+        patience_s: float = 60.0,
     ) -> None:
         self._api = api
         self._agent_id = agent_id
         self._screen = screen
         self._turn = turn
         self._after = after
+        self._patience_s = patience_s
         self._heard_s = time.monotonic()
         self._broken = False
 
@@ -41,7 +47,7 @@ class Follower:
         """The final of the turn; without a turn it never returns.
 
         Raises:
-            Trouble: it cannot be followed, or nothing was heard for PATIENCE_S.
+            Trouble: it cannot be followed, or nothing was heard for `patience_s`.
         """
         trying = AsyncRetrying(
             retry=retry_if_exception(_may_pass),
@@ -69,7 +75,7 @@ class Follower:
         return event
 
     def _is_silent(self, _: RetryCallState) -> bool:
-        return time.monotonic() - self._heard_s > PATIENCE_S
+        return time.monotonic() - self._heard_s > self._patience_s
 
     def _tell(self, state: RetryCallState) -> None:
         """Once a break."""
