@@ -79,7 +79,8 @@ class Life:
         """Whatever happens to a turn is use; while one is open, nothing else is waited for."""
         try:
             limit = None if self._journal.has_unsettled() else limit_s
-            await asyncio.wait_for(watch.changed(), limit)
+            async with asyncio.timeout(limit):
+                await watch.changed()
         except TimeoutError:
             return
         self._usage.touch()

@@ -108,6 +108,14 @@ class _Runtime:
         """Start, serve until the end is wished for, stop in reverse order."""
         await _end_leftovers(self._journal)
         await self._runner.recover()
+        try:
+            await self._serve()
+        finally:  # a server that is left, whatever has died, keeps its socket and the process
+            self._slot.close()
+            await self._stop_server()
+
+    async def _serve(self) -> None:
+        """Until the end is wished for; the end of any task is the end of all."""
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(self._runner.run(), name="runner")
             beside = [
@@ -126,8 +134,6 @@ class _Runtime:
             await self._end_turns(running)
             for task in beside:
                 task.cancel()
-            self._slot.close()
-            await self._stop_server()
 
     async def _end_turns(self, running: "asyncio.Task[None]") -> None:
         """Bounded: a journal that cannot be written must not keep the process."""
