@@ -1,9 +1,9 @@
-// A webhook receiver in JavaScript: verifies, shows what is new, answers.
+// A webhook receiver in JavaScript: verifies, shows what is new, answers. Takes batches, too.
 //
 //     WEBHOOK_SECRET=whsec_... PORT=8090 node receiver.mjs
 //
-// Nothing but Node's own modules (20 and newer). A real one keeps the webhook
-// ids it has handled in its database, in the same transaction as what it does
+// Nothing but Node's own modules (20 and newer). A real one keeps the ids of the
+// events it has handled in its database, in the same transaction as what it does
 // about them; here they are kept in memory, the newest of them.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
@@ -37,7 +37,7 @@ function verifies(key, headers, body) {
   });
 }
 
-/** The newest webhook ids: a Set keeps the order in which they came. */
+/** The newest ids: a Set keeps the order in which they came. */
 class Seen {
   #ids = new Set();
 
@@ -62,6 +62,12 @@ async function bodyOf(request) {
   return Buffer.concat(chunks);
 }
 
+/** The webhook id of an event that comes alone; in a batch it is not told. */
+function idOf(event) {
+  const what = event.is_final ? `${event.request_id}_final` : event.seq;
+  return `${event.agent_id}_${what}`;
+}
+
 /** One line an event. */
 function show(event) {
   const what = event.is_final ? event.outcome : event.kind;
@@ -80,7 +86,10 @@ const server = createServer(async (request, response) => {
     } else if (!verifies(key, request.headers, body)) {
       response.writeHead(401).end();
     } else {
-      if (seen.isNew(request.headers["webhook-id"])) show(JSON.parse(body));
+      const payload = JSON.parse(body);
+      for (const event of payload.events ?? [payload]) {
+        if (seen.isNew(idOf(event))) show(event);
+      }
       response.writeHead(204).end();
     }
   } catch {

@@ -1,11 +1,11 @@
-"""A webhook receiver in Python: verifies, shows what is new, answers.
+"""A webhook receiver in Python: verifies, shows what is new, answers. Takes batches, too.
 
     pip install standardwebhooks
     WEBHOOK_SECRET=whsec_... PORT=8090 python receiver.py
 
 Everything but the verification is the standard library. A real one keeps the
-webhook ids it has handled in its database, in the same transaction as what it
-does about them; here they are kept in memory, the newest of them.
+ids of the events it has handled in its database, in the same transaction as what
+it does about them; here they are kept in memory, the newest of them.
 """
 
 import json
@@ -23,17 +23,17 @@ TIMEOUT_S = 60.0
 
 
 class Seen:
-    """The newest webhook ids. Requests are served by a thread each, so it has a lock."""
+    """The newest ids. Requests are served by a thread each, so it has a lock."""
 
     def __init__(self) -> None:
         self._ids: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
-    def is_new(self, webhook_id: str) -> bool:
+    def is_new(self, event_id: str) -> bool:
         with self._lock:
-            if webhook_id in self._ids:
+            if event_id in self._ids:
                 return False
-            self._ids[webhook_id] = None
+            self._ids[event_id] = None
             if len(self._ids) > MAX_IDS:
                 self._ids.popitem(last=False)
             return True
@@ -54,12 +54,13 @@ class Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(length))
         try:
-            event = self.verifier.verify(body, dict(self.headers.items()))
+            payload = self.verifier.verify(body, dict(self.headers.items()))
         except (WebhookVerificationError, ValueError):  # ValueError: headers it cannot read
             self.answer(401)
             return
-        if self.seen.is_new(self.headers["webhook-id"]):
-            show(event)
+        for event in payload.get("events", [payload]):  # a batch, or one event
+            if self.seen.is_new(id_of(event)):
+                show(event)
         self.answer(204)
 
     def answer(self, status: int) -> None:
@@ -72,6 +73,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: what matters is shown once it is verified."""
+
+
+def id_of(event: dict[str, Any]) -> str:
+    """The webhook id of an event that comes alone; in a batch it is not told."""
+    what = f"{event['request_id']}_final" if event.get("is_final") else event["seq"]
+    return f"{event['agent_id']}_{what}"
 
 
 def show(event: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ def agents() -> None:
     metavar="K[=V]",
     help="Variable of its environment; without =V taken from yours, unseen by others.",
 )
-@click.option("--label", multiple=True, metavar="K=V", help="Label to find it by.")
+@click.option("--label", multiple=True, metavar="K=V", help="Kept with the agent.")
 @click.option("--json", "as_json", is_flag=True, help="Print the agent as JSON.")
 @connected
 def create(

@@ -1,7 +1,7 @@
 """A webhook receiver on a loopback port: verifies, answers, hands on what is new.
 
 It answers 200 to what its secret signed, 401 to everything else, and keeps the
-first delivery of each webhook id. A reader that falls behind holds the answers
+first delivery of each event, alone or in a batch. A reader that falls behind holds the answers
 back, and with them the gateway, instead of filling memory.
 """
 
@@ -25,7 +25,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.cli.errors import Silence, Trouble
-from gateway.cli.webhook import Webhook, parse
+from gateway.cli.webhook import Webhook, parse, payloads
 
 HOST = "127.0.0.1"
 _BODY_LIMIT_BYTES = 16 * 1024 * 1024
@@ -36,7 +36,7 @@ _STOP_LIMIT_S = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """One delivery. `event` is None where it was refused, `refusal` then says why."""
+    """One event as it came. `event` is None where it was refused, `refusal` then says why."""
 
     webhook_id: str
     body: bytes
@@ -85,23 +85,24 @@ class Receiver:
             return self._refuse(b"", request, f"a body over {_BODY_LIMIT_BYTES} bytes", status=413)
         try:
             self._verifier.verify(body, dict(request.headers), json_parse=False)
-            event = parse(body)
+            arrivals = _arrivals(request.headers["webhook-id"], body)
         except WebhookVerificationError as error:
             return self._refuse(body, request, str(error).lower(), status=401)
         except msgspec.DecodeError as error:
             return self._refuse(body, request, f"signed, but no event: {error}", status=400)
         except ValueError:  # headers or a body that the verifier cannot even read
             return self._refuse(body, request, "invalid signature headers", status=401)
-        await self._accept(request.headers["webhook-id"], body, event)
+        for arrival in arrivals:
+            await self._accept(arrival)
         return Response(status_code=200)
 
-    async def _accept(self, webhook_id: str, body: bytes, event: Webhook) -> None:
-        if webhook_id in self._seen:
+    async def _accept(self, arrival: Arrival) -> None:
+        if arrival.webhook_id in self._seen:
             return
-        self._seen[webhook_id] = None
+        self._seen[arrival.webhook_id] = None
         if len(self._seen) > _REMEMBERED_IDS:
             self._seen.popitem(last=False)
-        await self._arrivals.put(Arrival(webhook_id=webhook_id, body=body, event=event))
+        await self._arrivals.put(arrival)
 
     def _refuse(self, body: bytes, request: Request, why: str, *, status: int) -> Response:
         webhook_id = request.headers.get("webhook-id", "")
@@ -142,6 +143,17 @@ async def receiving(*, secret: str = "", port: int = 0) -> AsyncIterator[Receive
 def new_secret() -> str:
     """A signing secret in the form of Standard Webhooks."""
     return "whsec_" + b64encode(secrets.token_bytes(24)).decode()
+
+
+def _arrivals(webhook_id: str, body: bytes) -> list[Arrival]:
+    """The events of one POST; those of a batch by the ids of their own, as batches may come
+    again cut differently. Raises msgspec.DecodeError."""
+    events = [(payload, parse(payload)) for payload in payloads(body)]
+    if events[0][0] is body:
+        return [Arrival(webhook_id=webhook_id, body=body, event=events[0][1])]
+    return [
+        Arrival(webhook_id=event.own_id, body=payload, event=event) for payload, event in events
+    ]
 
 
 class _Server(uvicorn.Server):

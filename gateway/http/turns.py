@@ -96,7 +96,7 @@ _EXAMPLE = TurnAnswer(
     attempts=3,
     next_attempt_at=datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC),
     last_status=503,
-    last_error="HTTP 503",
+    last_error="answered 503",
     created_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
 )
 

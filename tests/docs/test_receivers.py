@@ -1,6 +1,7 @@
 """The receivers that the docs show, against real webhooks of a real gateway."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -78,6 +79,38 @@ async def test_a_repeat_is_shown_once(
         assert await post(poster, shown, hook) == 204
     await shown.until_shown("completed")
     assert len(shown.lines) == len(hooks) == 2
+
+
+async def test_a_batch_is_shown_event_by_event(
+    client: Client, receiver: Receiver, shown: ShownReceiver, poster: httpx.AsyncClient
+) -> None:
+    """Each event of a batch is shown once, however the batches are cut when they come again."""
+    batch = {"max_events": 64, "max_wait_ms": 20_000}
+    agent = await client.create()
+    answer = await client.send(
+        agent, "echo one; echo two", receiver.url, webhook_secret=SECRET, delivery={"batch": batch}
+    )
+    await receiver.wait(1)
+    whole = receiver.hooks[0]
+    events = whole.json()["events"]
+    part = json.dumps({"events": events[:2]}).encode()
+    signature = Webhook(SECRET).sign("cut-otherwise", datetime.now(UTC), part.decode())
+    headers = {
+        "webhook-id": "cut-otherwise",
+        "webhook-timestamp": str(int(datetime.now(UTC).timestamp())),
+        "webhook-signature": signature,
+    }
+    earlier = await poster.post(shown.url, content=part, headers=headers)
+    assert earlier.status_code == 204
+    for _ in range(2):
+        assert await post(poster, shown, whole) == 204
+    await shown.until_shown("completed")
+    request_id = answer.json()["request_id"]
+    assert shown.lines == [
+        f'{request_id} 1 text.delta "one\\n"',
+        f'{request_id} 2 text.delta "two\\n"',
+        f'{request_id} 3 completed ""',
+    ]
 
 
 async def test_what_was_not_signed_so_is_refused(

@@ -30,6 +30,19 @@ async def test_keeps_the_first_of_an_id() -> None:
             await receiver.next(timeout_s=0.05)
 
 
+async def test_takes_batches_apart() -> None:
+    """Events of a batch are handed on one by one, each once however batches are cut."""
+    async with receiving(secret=SECRET) as receiver:
+        events = [EVENT | {"seq": seq} for seq in (1, 2, 3)]
+        for cut in (events[:2], events):
+            body, headers = signed({"events": cut}, SECRET, f"a_{len(cut)}")
+            assert await post(receiver, body, headers) == 200
+        arrived = [await receiver.next(timeout_s=5) for _ in events]
+        assert [json.loads(arrival.body) for arrival in arrived] == events
+        with pytest.raises(Silence):
+            await receiver.next(timeout_s=0.05)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
