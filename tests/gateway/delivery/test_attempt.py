@@ -337,6 +337,29 @@ async def test_fault_35_one_dead_host_takes_no_connection_from_others(posting: P
         await asyncio.gather(*stuck, return_exceptions=True)
 
 
+async def test_attempts_in_flight_to_one_origin_are_bounded(
+    receiver: Receiver, posting: Posting
+) -> None:
+    """A slow host takes no more than its share of connections: beyond it nothing is posted,
+    which is no failure and lasts a moment; other hosts go on, and so does that one, later."""
+    gate = asyncio.Event()
+    receiver.default = lambda _: Reply(gate=gate)
+    async with posting(attempts_per_origin=3, timeout_s=30) as poster, Receiver() as other:
+        slow = [asyncio.create_task(attempt(poster, receiver.url)) for _ in range(3)]
+        await receiver.wait(3)
+        held = await attempt(poster, receiver.url)
+        assert (held.verdict, held.status, held.blames_host) == (Verdict.HELD, 0, False)
+        assert 0 < held.retry_after_s <= 5
+        assert (await attempt(poster, other.url)).verdict is Verdict.DELIVERED
+        slow.pop().cancel()
+        slow.append(asyncio.create_task(attempt(poster, receiver.url)))
+        await receiver.wait(4)
+        gate.set()
+        assert {answer.verdict for answer in await asyncio.gather(*slow)} == {Verdict.DELIVERED}
+        assert (await attempt(poster, receiver.url)).verdict is Verdict.DELIVERED
+    assert len(receiver.hooks) == 5
+
+
 async def test_errors_never_show_the_url(posting: Posting) -> None:
     """A URL may hold a token, and errors are kept and shown."""
     async with posting() as poster:

@@ -64,7 +64,8 @@ async def test_nothing_is_acknowledged_before_its_2xx() -> None:
 async def test_fault_35_one_dead_host_among_a_hundred_turns() -> None:
     """Twenty turns to a host that hangs, eighty that are delivered meanwhile: a dead turn has
     one task, one connection and its own window, and shares none of them."""
-    async with house() as home, Receiver() as dead:
+    patient = replace(POLICY, timeout_s=40.0)  # what hangs has to hang until the others are done
+    async with house(policy=patient) as home, Receiver() as dead:
         dead.default = lambda _: Reply(hang=True)
         relay = await attached(home)
         lost = [f"d{number}" for number in range(20)]
