@@ -18,6 +18,7 @@ from yarl import URL
 
 from gateway.delivery.answer import UNKNOWN, Answer, Verdict, judge
 from gateway.delivery.breaker import Breaker
+from gateway.delivery.connection import Connector
 from gateway.delivery.destination import NO_BYPASS, Bypass, Destination
 from gateway.delivery.failure import told
 from gateway.delivery.guard import Guard
@@ -84,7 +85,7 @@ class Poster:
             guard, timeout_s=self.policy.name_s, name_servers=self._name_servers
         )
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=Connector(
                 limit=0,
                 resolver=self._resolver,
                 socket_factory=functools.partial(_connect_freshly, guard),

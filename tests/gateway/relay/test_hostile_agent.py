@@ -43,7 +43,6 @@ async def test_after_the_farewell_nothing_is_taken() -> None:
         await relay.until(lambda: relay.ended)
         relay.open_turn("r1", home.ticket("r1"))
         relay.events(final(seq=1))
-        relay.idle()
         await _idle(AGENT)
         assert not home.receiver.hooks
         assert home.agent.attempts == 1
