@@ -56,7 +56,7 @@ class Turn:
         self._poster = poster
         self._marks = marks
         self._pending = Pending(held)
-        self._failures = Failures(opened.attempts, opened.first_failure_ms / 1000)
+        self._failures = Failures(max(opened.attempts, 0), opened.first_failure_ms / 1000)
         self._at_hand = 0
         self._one_by_one = 0
         self._no_room_for = 0

@@ -124,6 +124,7 @@ class Receiver:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
+        self.noticed.tell()
         number = next(self._numbers)
         try:
             with contextlib.suppress(*_ENDS):

@@ -264,7 +264,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
     ids=["interim", "header", "unasked", "chunks", "chunk extension"],
 )
-async def test_fault_14_a_flood_ends_its_connection(
+async def test_a_flood_ends_its_connection(
     receiver: Receiver, posting: Posting, raw: bytes, flood: bytes, verdict: Verdict
 ) -> None:
     """However little of it is an answer, and also while nobody asks: it is not listened to, so
