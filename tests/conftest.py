@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 _STRICT = "FORGE_TESTS_MAY_SKIP_NOTHING"
 
@@ -27,5 +28,7 @@ class _Skips:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile("unhurried", deadline=None)  # no test is about absolute speed
+    settings.load_profile("unhurried")
     if os.environ.get(_STRICT):
         config.pluginmanager.register(_Skips())

@@ -22,7 +22,7 @@ class Verdict(Enum):
     """The receiver wants nothing more of this turn."""
     RETRY = "retry"
     HELD = "held"
-    """It was not posted: the host's circuit is open. No failure."""
+    """It was not posted: the host's circuit is open, or the host is busy. No failure."""
 
 
 class Answer(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ connection can be used again; it is never inflated and never looked at.
 import asyncio
 import functools
 import io
+import random
 import socket
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from yarl import URL
 
 from gateway.delivery.answer import UNKNOWN, Answer, Verdict, judge
 from gateway.delivery.breaker import Breaker
+from gateway.delivery.connection import Connector
 from gateway.delivery.destination import NO_BYPASS, Bypass, Destination
 from gateway.delivery.failure import told
 from gateway.delivery.guard import Guard
@@ -45,10 +47,10 @@ _at_hand: ContextVar[_Exchange] = ContextVar("attempt at hand")
 
 
 class Poster:
-    """Posts for the whole gateway: one pool of connections, no limit per host.
+    """Posts for the whole gateway: one pool of connections.
 
-    Without such a limit a dead host cannot hold others up; what is open is
-    bounded by the turns, each of which has one attempt in flight at most.
+    Nobody waits for a connection, so a dead host cannot hold others up; beyond so
+    many attempts in flight to one origin the next ones are left to their agents.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Poster:
             longest_wait_s=policy.longest_wait_s,
             probe_s=policy.timeout_s,
         )
+        self._in_flight: dict[str, int] = {}  # by origin
         self._resolver: GuardedResolver | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -82,7 +85,7 @@ class Poster:
             guard, timeout_s=self.policy.name_s, name_servers=self._name_servers
         )
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=Connector(
                 limit=0,
                 resolver=self._resolver,
                 socket_factory=functools.partial(_connect_freshly, guard),
@@ -117,14 +120,25 @@ class Poster:
         if destination.refused:
             return Answer(Verdict.RETRY, error=destination.refused, blames_host=False)
         origin = destination.origin
+        in_flight = self._in_flight.get(origin, 0)
+        if in_flight >= self.policy.attempts_per_origin:
+            wait_s = self.policy.room_wait_s * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load
+            return Answer(Verdict.HELD, error="the host is kept busy", retry_after_s=wait_s)
         if wait_s := self._breaker.enter(origin):
             return Answer(Verdict.HELD, error="the host failed too often", retry_after_s=wait_s)
+        self._in_flight[origin] = in_flight + 1
         answer = UNKNOWN
         try:
             answer = await self._try(destination, post)
         finally:
+            self._leave(origin)
             self._learn(origin, answer)
         return answer
+
+    def _leave(self, origin: str) -> None:
+        left = self._in_flight.pop(origin) - 1
+        if left:
+            self._in_flight[origin] = left
 
     def _learn(self, origin: str, answer: Answer) -> None:
         if answer.blames_host:

@@ -23,6 +23,7 @@ class Policy:
             the one to the other.
         longest_sleep_s: a longer wait is the agent's: its turn is parked.
         longest_retry_after_s: a receiver that asks for more gets this.
+        attempts_per_origin: in flight at the same time; each has a connection.
         circuit_failures: so many of one host in a row open its circuit.
         circuit_wait_s: an open circuit's first wait before a probe.
         room_wait_s: about how long a turn waits for room to hold its events.
@@ -37,6 +38,7 @@ class Policy:
     longest_wait_s: float = 600.0
     longest_sleep_s: float = 5.0
     longest_retry_after_s: float = 3600.0
+    attempts_per_origin: int = 512
     circuit_failures: int = 5
     circuit_wait_s: float = 60.0
     room_wait_s: float = 1.0
@@ -47,7 +49,10 @@ class Policy:
     def of(cls, settings: Settings) -> Self:
         """Raises SettingsError for a time-out that an agent would not wait for."""
         if settings.webhook_timeout > LONGEST_TIMEOUT_S:
-            raise SettingsError(f"WEBHOOK_TIMEOUT: at most {LONGEST_TIMEOUT_S:g}s is possible")
+            raise SettingsError(
+                f"WEBHOOK_TIMEOUT: at most {LONGEST_TIMEOUT_S:g}s is possible, because an agent "
+                "that hears nothing of an event for a minute gives it to another gateway"
+            )
         return cls(
             timeout_s=settings.webhook_timeout,
             max_attempts=settings.webhook_max_retries,

@@ -17,6 +17,8 @@ from gateway.model import Batch, Target
 
 MAX_URL_BYTES = 2048
 MAX_SECRET_BYTES = 512
+MAX_TICKET_BYTES = 8 * 1024
+"""More than the longest URL, secret and ids need, sealed; a runtime takes no more either."""
 
 _BLANK_OR_CONTROL = re.compile(r"[\x00-\x20\x7f]")
 
@@ -54,6 +56,8 @@ def unseal(keyring: Keyring, ticket: bytes, *, agent_id: str, request_id: str) -
     Raises:
         SealBroken: no key opens it, or it was made for another turn or agent.
     """
+    if len(ticket) > MAX_TICKET_BYTES:
+        raise SealBroken("the ticket is longer than any that was sealed")
     try:
         sealed = msgspec.json.decode(keyring.unseal(ticket), type=_Sealed)
     except msgspec.MsgspecError as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 import grpc
@@ -22,6 +22,11 @@ from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
+
+MAX_TURNS = 1200
+"""An agent keeps at most 1,000 unsettled turns, and some beside its queue."""
+MAX_REQUEST_ID = 128
+"""Characters; what is longer is no turn's."""
 
 
 class End(Enum):
@@ -63,12 +68,15 @@ class AgentRelay:
         poster: Poster,
         held: HeldBytes,
         timing: Timing,
+        greeted: Callable[[], None],
     ) -> None:
+        """`greeted` is called once the agent has told who it is."""
         self._agent_id = agent_id
         self._keyring = keyring
         self._poster = poster
         self._held = held
         self._timing = timing
+        self._tell_greeted = greeted
         self._marks = Marks(
             gather_s=timing.gather_s,
             longest_gather_s=timing.longest_gather_s,
@@ -99,8 +107,9 @@ class AgentRelay:
                 stream.cancel()
                 self._set_timer(None)
                 writer.cancel()
-                for task, _ in self._deliveries.values():
+                for task, turn in self._deliveries.values():
                     task.cancel()
+                    turn.drop()
                 for turn in self._turns.values():
                     turn.drop()
         return end
@@ -121,6 +130,7 @@ class AgentRelay:
         try:
             if not await self._greet(stream):
                 return End.BROKEN
+            self._tell_greeted()
             while isinstance(down := await stream.read(), relay_pb2.RelayDown):
                 self._take(down, tasks)
         except grpc.aio.AioRpcError as error:
@@ -128,7 +138,7 @@ class AgentRelay:
         except TimeoutError:
             return End.SILENT
         except Overrun as overrun:
-            log.error("window_overrun", extra=self._fields(str(overrun)))  # noqa: TRY400 - no fault of ours
+            log.error("relay_overrun", extra={"agent": self._agent_id, "of": str(overrun)})  # noqa: TRY400 - no fault of ours
             return End.REPLACED
         except asyncio.CancelledError:
             if cancelling():
@@ -145,6 +155,8 @@ class AgentRelay:
         return self._greeted
 
     def _take(self, down: relay_pb2.RelayDown, tasks: asyncio.TaskGroup) -> None:
+        if self._closing:
+            return
         which = down.WhichOneof("message")
         if which == "events":
             self._add(down.events.events, tasks)
@@ -154,11 +166,20 @@ class AgentRelay:
             self._set_timer(self._timing.linger_s)
 
     def _open(self, opened: relay_pb2.OpenTurn) -> None:
-        """Have a turn, in the place of one of an older generation."""
+        """Have a turn, in the place of one of an older generation.
+
+        Raises:
+            Overrun: the agent has more turns than an agent may.
+        """
         self._set_timer(None)
         if replaced := self._turns.get(opened.request_id):
             self._leave(opened.request_id)
-            replaced.drop()
+            if not replaced.posting:
+                replaced.drop()
+        elif len(self._turns) >= MAX_TURNS:
+            raise Overrun("turns")
+        elif len(opened.request_id) > MAX_REQUEST_ID:
+            raise Overrun("a request_id")
         self._turns[opened.request_id] = Turn(
             opened,
             agent_id=self._agent_id,
@@ -184,8 +205,6 @@ class AgentRelay:
             return None
 
     def _add(self, events: Iterable[agent_pb2.AgentResponse], tasks: asyncio.TaskGroup) -> None:
-        if self._closing:
-            return
         for event in events:
             turn = self._turns.get(event.request_id)
             if turn is not None:
@@ -203,7 +222,9 @@ class AgentRelay:
             task.add_done_callback(lambda _: self._delivered(request_id, tasks))
 
     def _delivered(self, request_id: str, tasks: asyncio.TaskGroup) -> None:
-        del self._deliveries[request_id]
+        _, delivered = self._deliveries.pop(request_id)
+        if delivered is not self._turns.get(request_id):
+            delivered.drop()
         if (turn := self._turns.get(request_id)) and not self._closing:
             self._go_on(turn, tasks)
 

@@ -23,12 +23,25 @@ log = logging.getLogger(__name__)
 class _Attachment:
     """What is known of one agent's relay; its task and Attachments touch it.
 
-    `wanted`: somebody has asked for a relay since the last one was begun.
+    `wanted`: somebody has asked for a relay since the last one was greeted.
+    `greeted_s`: when that was, on the loop's clock; None: the one at hand was not.
     """
 
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    greeted_s: float | None = None
     relay: AgentRelay | None = None
     task: asyncio.Task[None] | None = None
+
+    def greet(self) -> None:
+        """The agent sends this relay whatever it has: nobody who asked before needs another."""
+        self.greeted_s = asyncio.get_running_loop().time()
+        self.wanted.clear()
+
+    def lived_s(self) -> float:
+        """How long the relay that has just ended was one."""
+        if self.greeted_s is None:
+            return 0.0
+        return asyncio.get_running_loop().time() - self.greeted_s
 
 
 class Attachments:
@@ -89,16 +102,16 @@ class Attachments:
     async def _keep(self, agent_id: str, attachment: _Attachment) -> None:
         """Relay until there is no reason to any more."""
         breaks = 0
-        now = asyncio.get_running_loop().time
         try:
             while not self._closing:
                 attachment.wanted.clear()
-                began_s = now()
+                attachment.greeted_s = None
                 if not await self._relay(agent_id, attachment):
                     if attachment.wanted.is_set():
                         continue
                     return
-                breaks = 0 if now() - began_s > self._timing.longest_backoff_s else breaks + 1
+                long = attachment.lived_s() > self._timing.longest_backoff_s
+                breaks = 0 if long else breaks + 1
                 if breaks >= self._timing.attaches:
                     log.warning("relay_given_up", extra={"agent": agent_id})
                     return
@@ -118,9 +131,9 @@ class Attachments:
             return not isinstance(error, KeyringError)
         async with self._links.to(target) as link:
             for token in tokens:
-                relay = self._new_relay(agent_id)
+                relay = self._new_relay(agent_id, attachment)
                 end = await self._stream(agent_id, relay, link, token, attachment)
-                if end is not End.STRANGER:
+                if end is not End.STRANGER or self._closing:
                     return end in (End.BROKEN, End.SILENT) and relay.holding
         log.error("relay_token_refused", extra={"agent": agent_id})
         return False
@@ -146,13 +159,14 @@ class Attachments:
             await self._links.renew(link)
         return end
 
-    def _new_relay(self, agent_id: str) -> AgentRelay:
+    def _new_relay(self, agent_id: str, attachment: _Attachment) -> AgentRelay:
         return AgentRelay(
             agent_id,
             keyring=self._keyring,
             poster=self._poster,
             held=self._held,
             timing=self._timing,
+            greeted=attachment.greet,
         )
 
     async def _pause(self, attachment: _Attachment, breaks: int) -> None:

@@ -105,6 +105,7 @@ class Lifecycle:
             await asyncio.wait(retirements)
 
     async def _retire(self, agent: Agent, *, graceful: bool) -> None:
+        """A runtime that was told nudges if it has something to deliver and no relay."""
         agent_id = agent.agent_id
         try:
             target = await self._launcher.reach(agent_id, timeout_s=self._timing.reach_s)
@@ -116,9 +117,9 @@ class Lifecycle:
                     timeout=self._timing.retire_s,
                 )
         except NotFound:
-            return  # it was not running and has nothing to deliver
+            pass  # it was not running and has nothing to deliver
         except (GatewayError, grpc.aio.AioRpcError) as error:
             # The deletion is durable: a runtime that starts again sees it by itself.
             reason = error.code().name if isinstance(error, grpc.aio.AioRpcError) else str(error)
             log.warning("retire_unanswered", extra={"agent": agent_id, "reason": reason})
-        self._attachments.ensure(agent_id)
+            self._attachments.ensure(agent_id)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Sequence
 
 from gateway.delivery.answer import Answer, Verdict
@@ -55,7 +56,7 @@ class Turn:
         self._poster = poster
         self._marks = marks
         self._pending = Pending(held)
-        self._failures = Failures(opened.attempts, opened.first_failure_ms / 1000)
+        self._failures = Failures(max(opened.attempts, 0), opened.first_failure_ms / 1000)
         self._at_hand = 0
         self._one_by_one = 0
         self._no_room_for = 0
@@ -161,7 +162,7 @@ class Turn:
             case Spent(answer):
                 self._abandon(f"the retries are spent: {answer.error}")
             case Answer(Verdict.REJECTED) if first is not last:
-                self._one_by_one = len(events)
+                self._split(events, outcome)
             case Answer(Verdict.REJECTED, status):
                 self._tell("delivery_rejected", seq=last.seq, status=status)
                 self._marks.reject(
@@ -172,6 +173,13 @@ class Turn:
                 self._park(first.seq, outcome.retry_after_s, outcome)
             case Answer(Verdict.GONE):
                 self._abandon("the receiver answered 410")
+
+    def _split(self, events: Events, rejected: Answer) -> None:
+        """Go on with the batch one by one; told, or the agent would hear nothing for too long."""
+        self._one_by_one = len(events)
+        earlier = self._failures
+        self._failures = Failures(earlier.count + 1, earlier.since_s or time.time())
+        self._tell_failed(events[0].seq, rejected)
 
     def _advance(self, events: Events) -> None:
         self._pending.settle(len(events))
@@ -209,13 +217,16 @@ class Turn:
     def _failed(self, answer: Answer) -> None:
         """An attempt failed and is going to be repeated from here, after a short sleep."""
         self._sleeping = True
-        [seq] = [event.seq for event in self._pending.first(1)]
+        [event] = self._pending.first(1)
+        self._tell_failed(event.seq, answer)
+
+    def _tell_failed(self, seq: int, answer: Answer) -> None:
         self._marks.failed(
             self.request_id,
             generation=self._generation,
             seq=seq,
             status=answer.status,
-            error=answer.error,
+            error=answer.error or f"answered {answer.status}",
         )
         self._tell("delivery_retry", seq=seq, status=answer.status, error=answer.error)
 

@@ -15,13 +15,22 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class PeerRelay:
-    """One stream of a gateway: what came up, and what the test sends down."""
+    """One stream of a gateway: what came up, and what the test sends down.
+
+    `stays`: does not end the stream when the gateway closes its side.
+    """
 
     def __init__(self, noticed: Noticed) -> None:
         self.ups: list[relay_pb2.RelayUp] = []
         self.ended = False
+        self.stays = False
         self._noticed = noticed
         self._downs: asyncio.Queue[relay_pb2.RelayDown | grpc.StatusCode] = asyncio.Queue()
+
+    def greet(self, agent_id: str) -> None:
+        """For an agent that has not greeted by itself."""
+        hello = relay_pb2.Hello(agent_id=agent_id)
+        self._downs.put_nowait(relay_pb2.RelayDown(hello=hello))
 
     def open_turn(
         self,
@@ -82,7 +91,8 @@ class PeerRelay:
         finally:
             self.ended = True
             self._noticed.tell()
-            self._downs.put_nowait(grpc.StatusCode.OK)
+            if not self.stays:
+                self._downs.put_nowait(grpc.StatusCode.OK)
 
     async def next_down(self) -> relay_pb2.RelayDown | grpc.StatusCode:
         return await self._downs.get()
@@ -102,6 +112,7 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         self.token = ""
         self.submits: list[relay_pb2.SubmitRequest] = []
         self.retires: list[relay_pb2.RetireRequest] = []
+        self.retire_answer: grpc.StatusCode | None = None
         self.submit_answers: list[relay_pb2.SubmitResponse | grpc.StatusCode | None] = [
             relay_pb2.SubmitResponse(result=relay_pb2.SubmitResponse.RESULT_ACCEPTED)
         ]
@@ -171,6 +182,8 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
     ) -> relay_pb2.RetireResponse:
         await self._check(context)
         self.retires.append(request)
+        if self.retire_answer is not None:
+            await context.abort(self.retire_answer, "scripted refusal")
         return relay_pb2.RetireResponse()
 
     async def Turns(

@@ -51,6 +51,8 @@ class Reply:
         close: closes the connection instead of answering.
         drip_s: sends the body a byte at a time, with so long between two.
         repeat: sends the body so often (and says so in Content-Length).
+        raw: sent as it is, in the place of status, headers and body; also before `close`.
+        flood: sent after it, again and again, until the connection ends.
     """
 
     status: int = 200
@@ -61,6 +63,8 @@ class Reply:
     close: bool = False
     drip_s: float = 0.0
     repeat: int = 1
+    raw: bytes = b""
+    flood: bytes = b""
 
 
 class Receiver:
@@ -71,6 +75,7 @@ class Receiver:
         self.script: deque[Reply] = deque()
         self.default: Callable[[Hook], Reply] = lambda _: Reply()
         self.connections = 0
+        self.ended = 0
         self.sent_bytes = 0
         self.noticed = Noticed()
         self._numbers = itertools.count(1)
@@ -119,6 +124,7 @@ class Receiver:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
+        self.noticed.tell()
         number = next(self._numbers)
         try:
             with contextlib.suppress(*_ENDS):
@@ -126,6 +132,7 @@ class Receiver:
                     pass
         finally:
             writer.close()
+            self.ended += 1
             self.noticed.tell()
 
     async def _serve_one(
@@ -139,6 +146,7 @@ class Receiver:
             await reader.read()
             return False
         if reply.close:
+            writer.write(reply.raw)
             return False
         if reply.gate is not None:
             await reply.gate.wait()
@@ -146,6 +154,13 @@ class Receiver:
         return True
 
     async def _answer(self, writer: asyncio.StreamWriter, reply: Reply) -> None:
+        if reply.raw or reply.flood:
+            writer.write(reply.raw)
+            while reply.flood:
+                writer.write(reply.flood)
+                await writer.drain()
+                await asyncio.sleep(0)
+            return
         length = len(reply.body) * reply.repeat
         lines = [f"HTTP/1.1 {reply.status} Scripted", f"Content-Length: {length}"]
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]

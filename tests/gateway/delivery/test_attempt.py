@@ -248,6 +248,53 @@ async def test_fault_14_of_a_long_response_little_is_read(
     assert receiver.hooks[1].connection != receiver.hooks[0].connection
 
 
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "flood", "verdict"),
+    [
+        (b"", INTERIM * 500, Verdict.RETRY),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x" * 60_000, Verdict.RETRY),
+        (ANSWER, ANSWER * 500, Verdict.DELIVERED),
+        (CHUNKED, b"1\r\nx\r\n" * 500, Verdict.DELIVERED),
+        (CHUNKED + b"1;", b"x" * 60_000, Verdict.DELIVERED),
+    ],
+    ids=["interim", "header", "unasked", "chunks", "chunk extension"],
+)
+async def test_a_flood_ends_its_connection(
+    receiver: Receiver, posting: Posting, raw: bytes, flood: bytes, verdict: Verdict
+) -> None:
+    """However little of it is an answer, and also while nobody asks: it is not listened to, so
+    it costs others neither time nor memory. The status counts, where there is one."""
+    receiver.script.append(Reply(raw=raw, flood=flood))
+    async with posting(timeout_s=60) as poster:
+        answer = await attempt(poster, receiver.url)
+        assert answer.verdict is verdict
+        await receiver.noticed.until(lambda: receiver.ended == 1)
+        assert (await attempt(poster, receiver.url)).verdict is Verdict.DELIVERED
+
+
+async def test_a_few_interim_answers_are_none(receiver: Receiver, posting: Posting) -> None:
+    """100 and 103 come before an answer and are not it; the connection stays."""
+    receiver.default = lambda _: Reply(raw=INTERIM * 10 + ANSWER)
+    async with posting() as poster:
+        for _ in range(10):
+            assert (await attempt(poster, receiver.url)).verdict is Verdict.DELIVERED
+    assert receiver.connections == 1
+
+
+async def test_an_answer_that_breaks_off_is_one(receiver: Receiver, posting: Posting) -> None:
+    """A 200 whose body never came was a 200."""
+    cut = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nab"
+    receiver.script.append(Reply(raw=cut, close=True))
+    async with posting() as poster:
+        assert (await attempt(poster, receiver.url)).verdict is Verdict.DELIVERED
+    assert len(receiver.hooks) == 1
+
+
 async def test_fault_15_a_gzip_bomb_is_never_inflated(receiver: Receiver, posting: Posting) -> None:
     """50 MB of zeros in 50 kB, and bytes that are no gzip at all, are the same to us."""
     bomb = gzip.compress(bytes(50_000_000))
@@ -335,6 +382,29 @@ async def test_fault_35_one_dead_host_takes_no_connection_from_others(posting: P
         for task in stuck:
             task.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
+
+
+async def test_attempts_in_flight_to_one_origin_are_bounded(
+    receiver: Receiver, posting: Posting
+) -> None:
+    """A slow host takes no more than its share of connections: beyond it nothing is posted,
+    which is no failure and lasts a moment; other hosts go on, and so does that one, later."""
+    gate = asyncio.Event()
+    receiver.default = lambda _: Reply(gate=gate)
+    async with posting(attempts_per_origin=3, timeout_s=30) as poster, Receiver() as other:
+        slow = [asyncio.create_task(attempt(poster, receiver.url)) for _ in range(3)]
+        await receiver.wait(3)
+        held = await attempt(poster, receiver.url)
+        assert (held.verdict, held.status, held.blames_host) == (Verdict.HELD, 0, False)
+        assert 0 < held.retry_after_s <= 5
+        assert (await attempt(poster, other.url)).verdict is Verdict.DELIVERED
+        slow.pop().cancel()
+        slow.append(asyncio.create_task(attempt(poster, receiver.url)))
+        await receiver.wait(4)
+        gate.set()
+        assert {answer.verdict for answer in await asyncio.gather(*slow)} == {Verdict.DELIVERED}
+        assert (await attempt(poster, receiver.url)).verdict is Verdict.DELIVERED
+    assert len(receiver.hooks) == 5
 
 
 async def test_errors_never_show_the_url(posting: Posting) -> None:

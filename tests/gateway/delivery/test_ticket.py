@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.ticket import check_target, seal, unseal
+from gateway.delivery.ticket import (
+    MAX_SECRET_BYTES,
+    MAX_TICKET_BYTES,
+    MAX_URL_BYTES,
+    check_target,
+    seal,
+    unseal,
+)
 from gateway.errors import BadRequest, SealBroken
 from gateway.keyring import GatewayKey, Keyring
 from gateway.model import Batch, Target
@@ -55,6 +62,27 @@ def test_an_altered_ticket_does_not_open(cut: int, bit: int) -> None:
         return  # the unused bits at the end of base64
     with pytest.raises(SealBroken):
         unseal(RING, bytes(ticket), agent_id="a", request_id="r")
+
+
+def test_a_giant_ticket_is_not_looked_at() -> None:
+    """Not even one that would open: 30 MB of it would hold everything else up."""
+    target = Target(webhook_url="https://example.test/" + "x" * MAX_TICKET_BYTES)
+    ticket = seal(RING, agent_id="a", request_id="r", target=target)
+    with pytest.raises(SealBroken, match="longer"):
+        unseal(RING, ticket, agent_id="a", request_id="r")
+
+
+def test_the_longest_target_fits_into_a_ticket() -> None:
+    """Whatever is accepted can be opened again."""
+    target = Target(
+        webhook_url="https://example.test/" + "x" * (MAX_URL_BYTES - 21),
+        webhook_secret="s" * MAX_SECRET_BYTES,
+        batch=Batch(max_events=64, max_wait_ms=60_000),
+    )
+    check_target(target.webhook_url, target.webhook_secret)
+    ticket = seal(RING, agent_id="a" * 128, request_id="r" * 128, target=target)
+    assert len(ticket) <= MAX_TICKET_BYTES
+    unseal(RING, ticket, agent_id="a" * 128, request_id="r" * 128)
 
 
 def test_a_ticket_holds_nothing_readable() -> None:

@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 
 from gateway.delivery.policy import Policy
 from gateway.keyring import GatewayKey, Keyring
-from gateway.model import Target
+from gateway.model import Batch, Target
 from tests.gateway.delivery.events import event, final
 from tests.gateway.relay.house import AGENT, POLICY, attached, house
 from tests.peers.receiver import Hook, Receiver, Reply
@@ -64,7 +64,8 @@ async def test_nothing_is_acknowledged_before_its_2xx() -> None:
 async def test_fault_35_one_dead_host_among_a_hundred_turns() -> None:
     """Twenty turns to a host that hangs, eighty that are delivered meanwhile: a dead turn has
     one task, one connection and its own window, and shares none of them."""
-    async with house() as home, Receiver() as dead:
+    patient = replace(POLICY, timeout_s=40.0)  # what hangs has to hang until the others are done
+    async with house(policy=patient) as home, Receiver() as dead:
         dead.default = lambda _: Reply(hang=True)
         relay = await attached(home)
         lost = [f"d{number}" for number in range(20)]
@@ -379,3 +380,35 @@ async def test_closing_waits_for_no_backoff() -> None:
             await home.attachments.close(60.0)
         assert not relay.acks
         assert not relay.marks("abandon")
+
+
+async def test_closing_waits_for_no_batch() -> None:
+    """Events that wait for others to travel with are left to the next gateway at once."""
+    async with house() as home:
+        relay = await attached(home)
+        target = replace(home.target(), batch=Batch(max_events=64, max_wait_ms=60_000))
+        relay.open_turn("r1", home.ticket("r1", target))
+        relay.events(event(seq=1))
+        relay.open_turn("r2", home.ticket("r2"))
+        relay.events(final("r2", 5))
+        await relay.acked("r2", 5)
+        async with asyncio.timeout(4):
+            await home.attachments.close(60.0)
+        assert home.receiver.ids == [f"{AGENT}_r2_final"]
+        assert {turn for turn, _, _ in relay.acks} == {"r2"}
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+async def test_closing_waits_for_no_greeting(speaks: bool) -> None:
+    """Of an agent that says nothing, or of whatever else listens there."""
+    async with house(hello_s=60.0, farewell_s=0.3) as home, Receiver() as mute:
+        home.agent.greets = False
+        if not speaks:
+            home.launcher.targets[AGENT] = f"127.0.0.1:{mute.port}"
+        home.attachments.ensure(AGENT)
+        if speaks:
+            await home.agent.relay()
+        else:
+            await mute.noticed.until(lambda: mute.connections > 0)
+        async with asyncio.timeout(4):
+            await home.attachments.close(60.0)

@@ -5,8 +5,8 @@ import asyncio
 import grpc
 
 from gateway.relay.timing import Timing
-from tests.gateway.delivery.events import final
-from tests.gateway.relay.house import AGENT, TIMING, house
+from tests.gateway.delivery.events import event, final
+from tests.gateway.relay.house import AGENT, TIMING, attached, house
 
 
 async def test_one_relay_an_agent_however_often_it_is_asked_for() -> None:
@@ -103,6 +103,57 @@ async def test_an_agent_that_does_not_greet_gets_another_connection() -> None:
         second.open_turn("r1", home.ticket("r1"))
         second.events(final(seq=1))
         await second.acked("r1", 1)
+
+
+async def test_an_agent_that_never_greets_is_given_up() -> None:
+    """However long each of its silences lasts."""
+    async with house(attaches=3, hello_s=0.2, longest_backoff_s=0.01) as home:
+        home.agent.greets = False
+        home.attachments.ensure(AGENT)
+        await home.agent.noticed.until(lambda: home.agent.attempts == 3)
+        await _idle(AGENT)
+        assert home.agent.attempts == 3
+
+
+async def test_a_relay_that_worked_begins_its_breaks_anew() -> None:
+    """A stream that is cut now and then is attached again for ever."""
+    async with house(attaches=2, longest_backoff_s=0.0) as home:
+        home.attachments.ensure(AGENT)
+        for number in range(1, 6):
+            relay = await home.agent.relay(number)
+            relay.open_turn("r1", home.ticket("r1"))
+            relay.events(event(seq=number))
+            await relay.acked("r1", number)
+            relay.end(grpc.StatusCode.UNAVAILABLE)
+        await home.agent.relay(6)
+
+
+async def test_who_asks_while_a_relay_is_attached_gets_that_one() -> None:
+    """A nudge that is answered by the relay under way costs no second one later."""
+    async with house(linger_s=0.01) as home:
+        home.agent.greets = False
+        home.attachments.ensure(AGENT)
+        relay = await home.agent.relay()
+        home.attachments.ensure(AGENT)
+        relay.greet(AGENT)
+        relay.open_turn("r1", home.ticket("r1"))
+        relay.events(final(seq=1))
+        await relay.acked("r1", 1)
+        relay.idle()
+        await _idle(AGENT)
+        assert home.agent.attempts == 1
+
+
+async def test_who_asks_while_a_relay_stands_gets_another_after_it() -> None:
+    """The agent may have taken the one that stands for dead."""
+    async with house() as home:
+        relay = await attached(home)
+        relay.open_turn("r1", home.ticket("r1"))
+        relay.events(event(seq=1))
+        await relay.acked("r1", 1)
+        home.attachments.ensure(AGENT)
+        relay.end(grpc.StatusCode.ABORTED)
+        await home.agent.relay(2)
 
 
 async def test_an_agent_that_is_somebody_else_gets_nothing() -> None:

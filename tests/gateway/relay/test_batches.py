@@ -99,6 +99,18 @@ async def test_a_rejected_batch_is_sent_again_one_by_one() -> None:
     assert (reject.seq, reject.status) == (2, 422)
 
 
+async def test_a_rejected_batch_is_told() -> None:
+    """The agent hears of it before the first single post has ended: gathering, the batch and
+    that post together may take longer than a relay may be silent about what it holds."""
+    async with house() as home:
+        home.receiver.script.extend([Reply(status=422), Reply(hang=True)])
+        relay = await attached(home)
+        relay.open_turn("r1", batched(home, "r1", max_events=2))
+        relay.events(event(seq=1), final(seq=2))
+        [failed] = await relay.marked("failed")
+        assert (failed.seq, failed.last_status, failed.last_error) == (1, 422, "answered 422")
+
+
 async def test_a_batch_that_fails_is_repeated_as_it_was() -> None:
     """Same id, same bytes, also when more has come meanwhile."""
     async with house() as home:

@@ -2,12 +2,14 @@
 
 import asyncio
 
+import grpc
 import pytest
 
 from gateway.errors import NotFound, Unavailable
 from gateway.model import LiveStatus
 from proto.agent.v1 import agent_pb2
-from tests.gateway.relay.house import AGENT, House, house
+from tests.gateway.delivery.events import final
+from tests.gateway.relay.house import AGENT, House, attached, house
 
 
 def _client(home: House) -> str:
@@ -57,13 +59,30 @@ async def test_the_client_token_is_not_the_relays() -> None:
 
 @pytest.mark.parametrize("graceful", [True, False])
 async def test_delete_is_durable_first_then_told(graceful: bool) -> None:
-    """The API forgets the agent, its runtime retires, and what is left is relayed."""
+    """The API forgets the agent, and its runtime retires. It is not started once more only
+    to be asked whether it has something: one that has, nudges."""
     async with house() as home:
         await home.lifecycle.delete(AGENT, graceful=graceful)
         with pytest.raises(NotFound):
             await home.launcher.get(AGENT)
         assert [retire.graceful for retire in home.agent.retires] == [graceful]
+        assert not relaying()
+        relay = await attached(home)
+        relay.open_turn("r1", home.ticket("r1"))
+        relay.events(final(seq=1))
+        await relay.acked("r1", 1)
+
+
+async def test_an_agent_that_could_not_be_told_of_its_end_is_relayed() -> None:
+    """Whatever keeps it from answering, what it has is asked for."""
+    async with house() as home:
+        home.agent.retire_answer = grpc.StatusCode.INTERNAL
+        await home.lifecycle.delete(AGENT, graceful=False)
         await home.agent.relay()
+
+
+def relaying() -> bool:
+    return any(task.get_name() == f"relay-{AGENT}" for task in asyncio.all_tasks())
 
 
 async def test_delete_of_an_agent_that_does_not_answer_is_still_one() -> None:

@@ -1,5 +1,7 @@
 """Nudges, from whoever can reach the port."""
 
+import shutil
+import socket
 from pathlib import Path
 
 import grpc
@@ -15,7 +17,7 @@ from tests.gateway.relay.house import AGENT, house
 async def nudge(target: str, agent_id: str) -> None:
     async with grpc.aio.insecure_channel(target) as channel:
         stub = relay_pb2_grpc.NudgeServiceStub(channel)
-        await stub.Nudge(relay_pb2.NudgeRequest(agent_id=agent_id), timeout=5)
+        await stub.Nudge(relay_pb2.NudgeRequest(agent_id=agent_id), timeout=5, wait_for_ready=True)
 
 
 async def test_a_nudged_agent_is_relayed(tmp_path: Path) -> None:
@@ -29,6 +31,32 @@ async def test_a_nudged_agent_is_relayed(tmp_path: Path) -> None:
         relay.events(final(seq=1))
         await relay.acked("r1", 1)
         await server.close()
+
+
+@pytest.mark.parametrize("loss", ["removed", "replaced", "wiped"])
+async def test_a_lost_socket_is_bound_again(tmp_path: Path, loss: str) -> None:
+    """Whoever cleans up under a gateway does not make it deaf."""
+    path = tmp_path / "sockets" / "n.sock"
+    path.parent.mkdir()
+    async with house() as home:
+        server = NudgeServer(home.attachments, look_every_s=0.05)
+        await server.start(f"unix:{path}")
+        lose(path, loss)
+        path.parent.mkdir(exist_ok=True)
+        await nudge(f"unix:{path}", AGENT)
+        await home.agent.relay()
+        await server.close()
+        assert not path.exists()
+
+
+def lose(path: Path, loss: str) -> None:
+    if loss == "wiped":
+        shutil.rmtree(path.parent)
+        return
+    path.unlink()
+    if loss == "replaced":
+        with socket.socket(socket.AF_UNIX) as another:  # not listening
+            another.bind(str(path))
 
 
 async def test_one_source_cannot_nudge_without_end() -> None:
