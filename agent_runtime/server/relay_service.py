@@ -154,7 +154,10 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
         except RuntimeFault as fault:
             await abort(context, fault)
         now = now_ms()
-        return relay_pb2.TurnsResponse(turns=[self._turn(row, now) for row in rows])
+        turns = [self._turn(row, now) for row in rows]
+        if request.request_id:
+            turns[0].ticket = rows[0].ticket or b""
+        return relay_pb2.TurnsResponse(turns=turns)
 
     def _turn(self, row: Turn, now: int) -> relay_pb2.Turn:
         return relay_pb2.Turn(

@@ -43,19 +43,19 @@ def redeliver(
     """Deliver the events of TURN of AGENT again, also after they were given up.
 
     Receivers see the ids of the first time. Without --webhook they go where
-    they went, signed as before; a new secret comes with the URL it is for.
+    they went, signed with --secret if that is given, else as before.
 
     \b
     Examples:
       forge redeliver 3f2a req_0123456789abcdef
       forge redeliver 3f2a req_0123456789abcdef --from 1 --webhook https://app.example.com/hook
+      forge redeliver 3f2a req_0123456789abcdef --secret "$NEW_SECRET"
     """
     source = click.get_current_context().get_parameter_source("secret")
-    if not webhook and source is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--secret is of use with --webhook only; give the URL too")
-    order: JSON = {"from_seq": from_seq}
-    if webhook:
-        order |= {"webhook_url": webhook, "webhook_secret": secret}
+    order: JSON = {"from_seq": from_seq, "webhook_url": webhook}
+    # One that just stands in the environment changes no target that nobody names.
+    if webhook or source is ParameterSource.COMMANDLINE:
+        order["webhook_secret"] = secret
 
     async def call() -> JSON:
         async with Api(connection) as api:

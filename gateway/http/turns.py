@@ -30,7 +30,13 @@ class Turns(Protocol):
     async def turn(self, agent: Agent, request_id: str) -> TurnReport: ...
 
     async def redeliver(
-        self, agent: Agent, request_id: str, *, from_seq: int = 0, target: Target | None = None
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        from_seq: int = 0,
+        target: Target | None = None,
+        secret: str = "",
     ) -> int: ...
 
 
@@ -38,8 +44,9 @@ class Redeliver(Body, frozen=True, kw_only=True):
     """What is to change.
 
     Without `from_seq`: from the first event that is not delivered or was rejected.
-    Without `webhook_url`: to where they went before, signed as before. A new URL
-    comes with its own secret, without one it is unsigned, and ends batches.
+    Without `webhook_url`: to where they went before, signed with `webhook_secret`
+    if one is given, else as before. A new URL comes with its own secret, without
+    one it is unsigned, and ends batches.
     """
 
     from_seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)] | UnsetType = UNSET
@@ -170,14 +177,15 @@ class TurnsResource:
 
     async def _redeliver(self, call: Call[OwnerQuery, Redeliver]) -> Response:
         asked = call.body
-        target = target_of(plain(asked.webhook_url), plain(asked.webhook_secret))
+        url, secret = plain(asked.webhook_url), plain(asked.webhook_secret)
         agent = await own_agent(self._launcher, call)
         request_id = _request_id(call)
         generation = await self._turns.redeliver(
             agent,
             request_id,
             from_seq=0 if asked.from_seq is UNSET else asked.from_seq,
-            target=target,
+            target=target_of(url, secret) if url else None,
+            secret=secret,
         )
         answer = Redelivering(request_id=request_id, agent_id=agent.agent_id, generation=generation)
         return json_response(answer, 202)

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import grpc
 
+from gateway.delivery.guard import Guard
 from gateway.delivery.payload import OUTCOMES, build, moment
-from gateway.delivery.ticket import seal
-from gateway.errors import BadRequest, Gone, Unavailable
+from gateway.delivery.ticket import check_target, seal, unseal
+from gateway.errors import BadRequest, Gone, SealBroken, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent, DeliveryState, Event, Page, Stretch, Target, TurnReport, TurnState
@@ -51,12 +53,14 @@ class ReadBack:
         keyring: Keyring,
         attachments: Attachments,
         *,
+        guard: Guard,
         timing: Timing = STANDARD,
     ) -> None:
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._attachments = attachments
+        self._guard = guard
         self._timing = timing
 
     async def turns(self, agent: Agent) -> Sequence[TurnReport]:
@@ -71,25 +75,33 @@ class ReadBack:
         return reports[0]
 
     async def redeliver(
-        self, agent: Agent, request_id: str, *, from_seq: int = 0, target: Target | None = None
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        from_seq: int = 0,
+        target: Target | None = None,
+        secret: str = "",
     ) -> int:
         """Deliver a turn's events once more; returns the generation that this begins.
 
         Args:
             from_seq: 0: the first one that is unsettled or was rejected.
             target: None: the one that the turn has.
+            secret: signs from now on what goes to that one; "": as before.
 
         Raises:
             Gone: events from there on are not kept any more.
-            BadRequest: the turn has no target, and none is given.
+            BadRequest: the turn has no target and none is given, or the guard refuses it.
         """
         request = relay_pb2.RedeliverRequest(request_id=request_id, from_seq=from_seq)
+        if target is None:
+            target = await self._signed_anew(agent, request_id, secret)
         if target is not None:
+            self._guard.admit(target.webhook_url)
             request.ticket = seal(
                 self._keyring, agent_id=agent.agent_id, request_id=request_id, target=target
             )
-        elif (await self.turn(agent, request_id)).delivery == "none":
-            raise BadRequest(f"webhook_url is missing: turn {request_id} was sent without one")
         async with self._relay_service(agent) as (service, metadata):
             begun = await service.Redeliver(
                 request, metadata=metadata, timeout=self._timing.submit_s
@@ -97,6 +109,19 @@ class ReadBack:
         if not begun.relay_attached:
             self._attachments.ensure(agent.agent_id)
         return begun.generation
+
+    async def _signed_anew(self, agent: Agent, request_id: str, secret: str) -> Target | None:
+        """The turn's own target with another secret; None: just as it is. Raises BadRequest."""
+        turn = await self.turn(agent, request_id)
+        if turn.delivery == "none":
+            raise BadRequest(f"webhook_url is missing: turn {request_id} was sent without one")
+        if not secret:
+            return None
+        try:
+            own = unseal(self._keyring, turn.ticket, agent_id=agent.agent_id, request_id=request_id)
+        except SealBroken as error:
+            raise BadRequest("webhook_url is missing: the one it has cannot be read") from error
+        return replace(own, webhook_secret=check_target(own.webhook_url, secret).webhook_secret)
 
     async def page(self, agent: Agent, stretch: Stretch, *, limit: int) -> Page:
         """The first events of a stretch: at most `limit`, and PAGE_BYTES.
@@ -210,4 +235,5 @@ def _report(turn: relay_pb2.Turn) -> TurnReport:
         rejected_seqs=tuple(turn.rejected_seqs),
         generation=turn.generation,
         created_at=moment(turn.created_ms),
+        ticket=turn.ticket,
     )

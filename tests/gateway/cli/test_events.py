@@ -85,7 +85,7 @@ async def test_turns_in_columns(peer: ScriptedGateway) -> None:
 
 
 async def test_redeliver_says_from_where_and_where_to(peer: ScriptedGateway) -> None:
-    """What is not given stays as it was; a secret goes with its URL only."""
+    """What is not given stays as it was; a secret of the environment goes with a URL only."""
     env = env_of(peer) | {"FORGE_WEBHOOK_SECRET": "s2"}
     plain = await forge("redeliver", "agt-1", "req_1", env=env)
     assert (plain.status, plain.out) == (0, "req_1 is delivered again (generation 2)\n")
@@ -95,9 +95,8 @@ async def test_redeliver_says_from_where_and_where_to(peer: ScriptedGateway) -> 
     assert peer.bodies("POST", "/redeliver") == [{}, {"from_seq": 3, **target}]
 
 
-async def test_a_secret_without_its_url_is_a_usage_error(peer: ScriptedGateway) -> None:
-    """The URL that a turn has is sealed: a new secret cannot be put beside it."""
+async def test_redeliver_with_another_secret_alone(peer: ScriptedGateway) -> None:
+    """How a receiver's secret is rotated."""
     ended = await forge("redeliver", "agt-1", "req_1", "--secret", "s2", env=env_of(peer))
-    assert ended.status == 2
-    assert "--webhook" in ended.err
-    assert peer.calls == []
+    assert ended.status == 0
+    assert peer.bodies("POST", "/redeliver") == [{"webhook_secret": "s2"}]

@@ -120,7 +120,12 @@ async def test_redelivery_is_answered_with_202(door: Door) -> None:
     body = {"from_seq": 3, "webhook_url": url, "webhook_secret": "s2"}
     await door.http.post(REDELIVER, json=body)
     target = Target(webhook_url=url, webhook_secret="s2")
-    assert door.readback.redeliveries == [("r-1", 0, None), ("r-1", 3, target)]
+    await door.http.post(REDELIVER, json={"webhook_secret": "s3"})
+    assert door.readback.redeliveries == [
+        ("r-1", 0, None, ""),
+        ("r-1", 3, target, "s2"),
+        ("r-1", 0, None, "s3"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ async def test_redelivery_is_answered_with_202(door: Door) -> None:
         ({"from_seq": "3"}, "from_seq: "),
         ({"from_seq": 2**53}, "from_seq: "),
         ({"webhook_url": "ftp://x"}, "webhook_url: "),
-        ({"webhook_secret": "s2"}, "webhook_secret: webhook_url is missing"),
+        ({"webhook_secret": "s" * 513}, "webhook_secret: "),
     ],
 )
 async def test_a_wrong_redelivery_names_the_field(

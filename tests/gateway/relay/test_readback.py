@@ -11,12 +11,12 @@ import pytest
 from gateway.delivery.payload import build
 from gateway.delivery.ticket import unseal
 from gateway.errors import BadRequest, Gone, NotFound, Unavailable
-from gateway.model import Agent, Stretch
+from gateway.model import Agent, Batch, Stretch, Target
 from gateway.relay.readback import PAGE_BYTES
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 from tests.gateway.delivery.events import event, final
-from tests.gateway.relay.house import AGENT, House, house
+from tests.gateway.relay.house import AGENT, SECRET, House, house
 
 
 async def the_agent(home: House) -> Agent:
@@ -199,6 +199,36 @@ async def test_redelivery_keeps_the_ticket_or_replaces_it() -> None:
         assert (kept.request_id, kept.from_seq, kept.ticket) == ("r1", 0, b"")
         opened = unseal(home.keyring, replaced.ticket, agent_id=AGENT, request_id="r1")
         assert (replaced.from_seq, opened) == (2, home.target("/new"))
+
+
+async def test_redelivery_goes_nowhere_the_guard_refuses() -> None:
+    """Refused while it is still the caller's, by the field's name, as for a message."""
+    async with house() as home:
+        home.agent.turns = [ended()]
+        inside = Target(webhook_url="http://169.254.169.254/latest")
+        with pytest.raises(BadRequest, match=r"^webhook_url: .*169\.254\.169\.254"):
+            await home.readback.redeliver(await the_agent(home), "r1", target=inside)
+        assert not home.agent.redeliveries
+
+
+async def test_redelivery_with_another_secret_alone() -> None:
+    """A secret that leaked is replaced; where the events go, and in what batches, stays."""
+    async with house() as home:
+        batched = replace(home.target("/old"), batch=Batch(max_events=8, max_wait_ms=50))
+        turn = ended()
+        turn.ticket = home.ticket("r1", batched)
+        home.agent.turns = [turn]
+        agent = await the_agent(home)
+        await home.readback.redeliver(agent, "r1", secret="another")
+        [request] = home.agent.redeliveries
+        opened = unseal(home.keyring, request.ticket, agent_id=AGENT, request_id="r1")
+        assert opened == replace(batched, webhook_secret="another") != batched
+        assert SECRET not in repr(await home.readback.turn(agent, "r1"))
+        with pytest.raises(BadRequest, match="^webhook_secret: base64"):
+            await home.readback.redeliver(agent, "r1", secret="whsec_!")
+        turn.ticket = home.ticket("r2")
+        with pytest.raises(BadRequest, match="^webhook_url is missing"):
+            await home.readback.redeliver(agent, "r1", secret="another")
 
 
 async def test_redelivery_attaches_a_relay_where_none_is() -> None:
