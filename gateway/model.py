@@ -151,3 +151,11 @@ class TurnReport:
     generation: int
     created_at: datetime
     ticket: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPage:
+    """Turns, oldest first. `more`: there are older ones."""
+
+    turns: tuple[TurnReport, ...]
+    more: bool

@@ -16,7 +16,7 @@ from gateway.http.delivery import target_of
 from gateway.http.forms import MAX_SEQ, RequestId, WebhookSecret, WebhookUrl, plain
 from gateway.http.operations import Answer, Call, Operation, json_response
 from gateway.launchers.protocol import Launcher
-from gateway.model import Agent, DeliveryState, Outcome, Target, TurnReport, TurnState
+from gateway.model import Agent, DeliveryState, Outcome, Target, TurnPage, TurnReport, TurnState
 
 PATH = f"{ONE}/turns"
 TURN = f"{PATH}/{{request_id}}"
@@ -25,7 +25,7 @@ TURN = f"{PATH}/{{request_id}}"
 class Turns(Protocol):
     """What knows the turns of agents (`gateway.relay.readback`)."""
 
-    async def turns(self, agent: Agent) -> Sequence[TurnReport]: ...
+    async def turns(self, agent: Agent, *, before: str = "") -> TurnPage: ...
 
     async def turn(self, agent: Agent, request_id: str) -> TurnReport: ...
 
@@ -70,16 +70,23 @@ class TurnAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_status: Annotated[int, Meta(description="HTTP status of the last failure")] = 0
     last_error: str = ""
     rejected_seqs: Annotated[
-        list[int], Meta(description="Events that the receiver refused for good")
+        list[int], Meta(description="The first 100 that the receiver refused for good")
     ] = []
     created_at: datetime
 
 
+class TurnsQuery(OwnerQuery, frozen=True, kw_only=True):
+    """The newest 200 turns; `before`: the newest that came before that one."""
+
+    before: RequestId | UnsetType = UNSET
+
+
 class TurnList(msgspec.Struct, frozen=True, kw_only=True):
-    """Turns, oldest first."""
+    """Turns, oldest first; `total` counts them. `more`: there are older ones."""
 
     turns: list[TurnAnswer]
     total: int
+    more: bool
 
 
 class Redelivering(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,14 +126,14 @@ class TurnsResource:
                 method="GET",
                 path=PATH,
                 name="listTurns",
-                summary="List the turns of an agent",
+                summary="List the turns of an agent: the newest, or older ones",
                 handler=self._list,
-                query=OwnerQuery,
+                query=TurnsQuery,
                 answers={
                     200: Answer(
                         what="Oldest first",
                         model=TurnList,
-                        example=TurnList(turns=[_EXAMPLE], total=1),
+                        example=TurnList(turns=[_EXAMPLE], total=1, more=False),
                     )
                 },
                 errors=(404,),
@@ -165,11 +172,11 @@ class TurnsResource:
             ),
         ]
 
-    async def _list(self, call: Call[OwnerQuery, None]) -> Response:
+    async def _list(self, call: Call[TurnsQuery, None]) -> Response:
         agent = await own_agent(self._launcher, call)
-        reports = await self._turns.turns(agent)
-        answers = [_answer(report) for report in reports]
-        return json_response(TurnList(turns=answers, total=len(answers)))
+        page = await self._turns.turns(agent, before=plain(call.query.before))
+        answers = [_answer(report) for report in page.turns]
+        return json_response(TurnList(turns=answers, total=len(answers), more=page.more))
 
     async def _show(self, call: Call[OwnerQuery, None]) -> Response:
         agent = await own_agent(self._launcher, call)

@@ -19,7 +19,7 @@ LOOK_EVERY_S = 1.0
 _logger = logging.getLogger(__name__)
 
 _Version = tuple[int, int, int]
-"""Inode, size and time of change: another one is another content."""
+"""Inode, size and time of change, of its mode too: another one is another file to look at."""
 
 
 def read(path: Path) -> tuple[GatewayKey, ...]:
@@ -127,4 +127,4 @@ def _version(path: Path) -> _Version | None:
         stat = path.stat()
     except OSError:
         return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return stat.st_ino, stat.st_size, stat.st_ctime_ns

@@ -13,7 +13,17 @@ from gateway.delivery.ticket import check_target, seal, unseal
 from gateway.errors import BadRequest, Gone, SealBroken, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Agent, DeliveryState, Event, Page, Stretch, Target, TurnReport, TurnState
+from gateway.model import (
+    Agent,
+    DeliveryState,
+    Event,
+    Page,
+    Stretch,
+    Target,
+    TurnPage,
+    TurnReport,
+    TurnState,
+)
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, cancelling, translate
 from gateway.relay.timing import STANDARD, Timing
@@ -63,16 +73,16 @@ class ReadBack:
         self._guard = guard
         self._timing = timing
 
-    async def turns(self, agent: Agent) -> Sequence[TurnReport]:
-        """All that the journal knows, oldest first."""
-        return await self._turns(agent, relay_pb2.TurnsRequest())
+    async def turns(self, agent: Agent, *, before: str = "") -> TurnPage:
+        """The newest that the journal knows, or the newest that came before one."""
+        return await self._turns(agent, relay_pb2.TurnsRequest(before=before))
 
     async def turn(self, agent: Agent, request_id: str) -> TurnReport:
         """The one named."""
-        reports = await self._turns(agent, relay_pb2.TurnsRequest(request_id=request_id))
-        if len(reports) != 1:
+        page = await self._turns(agent, relay_pb2.TurnsRequest(request_id=request_id))
+        if len(page.turns) != 1:
             raise Unavailable(f"agent {agent.agent_id} does not say what became of {request_id}")
-        return reports[0]
+        return page.turns[0]
 
     async def redeliver(
         self,
@@ -189,10 +199,10 @@ class ReadBack:
             finally:
                 call.cancel()
 
-    async def _turns(self, agent: Agent, request: relay_pb2.TurnsRequest) -> Sequence[TurnReport]:
+    async def _turns(self, agent: Agent, request: relay_pb2.TurnsRequest) -> TurnPage:
         async with self._relay_service(agent) as (service, metadata):
             told = await service.Turns(request, metadata=metadata, timeout=self._timing.submit_s)
-        return [_report(turn) for turn in told.turns]
+        return TurnPage(turns=tuple(map(_report, told.turns)), more=told.more)
 
     @asynccontextmanager
     async def _relay_service(

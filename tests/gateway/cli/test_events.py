@@ -73,9 +73,10 @@ async def test_an_unknown_agent_is_said_at_once(
 
 
 async def test_turns_in_columns(peer: ScriptedGateway) -> None:
-    """One row a turn; a named one with all that is known of it."""
+    """One row a turn, those of all pages; a named one with all that is known of it."""
     listed = await forge("turns", "agt-1", env=env_of(peer))
-    header, row = listed.out.splitlines()
+    header, older, row = listed.out.splitlines()
+    assert older.split()[0] == "req_0"
     assert header.split()[:4] == ["REQUEST_ID", "STATE", "OUTCOME", "DELIVERY"]
     assert row.split()[:4] == ["req_1", "ended", "completed", "parked"]
     shown = await forge("turns", "agt-1", "req_1", env=env_of(peer))

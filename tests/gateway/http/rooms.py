@@ -16,6 +16,7 @@ from gateway.model import (
     Page,
     Stretch,
     Target,
+    TurnPage,
     TurnReport,
 )
 
@@ -176,9 +177,11 @@ class ScriptedReadBack:
     taken: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def turns(self, agent: Agent) -> Sequence[TurnReport]:
+    async def turns(self, agent: Agent, *, before: str = "") -> TurnPage:
         self._fail()
-        return self.reports
+        names = [report.request_id for report in self.reports]
+        end = names.index(before) if before else len(names)
+        return TurnPage(turns=tuple(self.reports[max(end - 2, 0) : end]), more=end > 2)
 
     async def turn(self, agent: Agent, request_id: str) -> TurnReport:
         self._fail()

@@ -1,5 +1,6 @@
 """Turns over HTTP: what became of them, and redelivery."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -89,6 +90,19 @@ async def test_the_list_leaves_out_what_does_not_apply(door: Door) -> None:
         "generation",
         "created_at",
     }
+
+
+async def test_older_turns_are_a_page_away(door: Door) -> None:
+    """An agent with thousands of turns is listed in pieces, the newest first."""
+    door.readback.reports = [replace(PARKED, request_id=f"r-{number}") for number in range(3)]
+    newest = (await door.http.get(TURNS, params=ADA)).json()
+    assert [turn["request_id"] for turn in newest["turns"]] == ["r-1", "r-2"]
+    assert newest["more"]
+    older = (await door.http.get(TURNS, params={**ADA, "before": "r-1"})).json()
+    assert [turn["request_id"] for turn in older["turns"]] == ["r-0"]
+    assert not older["more"]
+    wrong = await door.http.get(TURNS, params={**ADA, "before": "a b"})
+    assert (wrong.status_code, wrong.json()["message"][:8]) == (400, "before: ")
 
 
 @pytest.mark.parametrize("turn", ["r-9", "a b", "x" * 129])

@@ -60,7 +60,7 @@ async def test_a_turn_is_told_in_our_words() -> None:
             ),
             relay_pb2.Turn(request_id="r2", created_ms=2**62),
         ]
-        one, two = await home.readback.turns(await the_agent(home))
+        one, two = (await home.readback.turns(await the_agent(home))).turns
         assert await home.readback.turn(await the_agent(home), "r2") == two
         with pytest.raises(NotFound):
             await home.readback.turn(await the_agent(home), "r3")
@@ -224,10 +224,10 @@ async def test_redelivery_with_another_secret_alone() -> None:
         opened = unseal(home.keyring, request.ticket, agent_id=AGENT, request_id="r1")
         assert opened == replace(batched, webhook_secret="another") != batched
         assert SECRET not in repr(await home.readback.turn(agent, "r1"))
-        with pytest.raises(BadRequest, match="^webhook_secret: base64"):
+        with pytest.raises(BadRequest, match=r"^webhook_secret: base64"):
             await home.readback.redeliver(agent, "r1", secret="whsec_!")
         turn.ticket = home.ticket("r2")
-        with pytest.raises(BadRequest, match="^webhook_url is missing"):
+        with pytest.raises(BadRequest, match=r"^webhook_url is missing"):
             await home.readback.redeliver(agent, "r1", secret="another")
 
 
