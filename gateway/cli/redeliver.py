@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from gateway.cli.api import JSON, Api
 from gateway.cli.connection import Connection, connected
+from gateway.cli.errors import Trouble
 from gateway.cli.printable import printable
 
 
@@ -43,7 +44,8 @@ def redeliver(
     """Deliver the events of TURN of AGENT again, also after they were given up.
 
     Receivers see the ids of the first time. Without --webhook they go where
-    they went, signed with --secret if that is given, else as before.
+    they went, signed with --secret if that is given, else as before. Of a turn
+    that has been delivered, --from says from where to begin again.
 
     \b
     Examples:
@@ -59,8 +61,19 @@ def redeliver(
 
     async def call() -> JSON:
         async with Api(connection) as api:
+            if from_seq is None:
+                _refuse_nothing(await api.get_turn(agent, turn))
             return await api.redeliver(agent, turn, order)
 
     answer = asyncio.run(call())
     told = f"{turn} is delivered again (generation {answer.get('generation')})"
     click.echo(printable(json.dumps(answer) if as_json else told))
+
+
+def _refuse_nothing(turn: JSON) -> None:
+    """Raises Trouble where no event is left that is not delivered or was rejected."""
+    if turn.get("delivery") == "delivered" and not turn.get("rejected_seqs"):
+        raise Trouble(
+            "every event of this turn has been delivered; "
+            f"--from {turn.get('first_seq')} delivers all of them again"
+        )

@@ -8,24 +8,23 @@ from dataclasses import replace
 import grpc
 
 from gateway.delivery.guard import Guard
-from gateway.delivery.payload import OUTCOMES, build, moment
+from gateway.delivery.payload import build
 from gateway.delivery.ticket import check_target, seal, unseal
 from gateway.errors import BadRequest, Gone, SealBroken, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
 from gateway.model import (
     Agent,
-    DeliveryState,
     Event,
     Page,
     Stretch,
     Target,
     TurnPage,
     TurnReport,
-    TurnState,
 )
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, cancelling, translate
+from gateway.relay.report import report
 from gateway.relay.timing import STANDARD, Timing
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
@@ -33,20 +32,12 @@ from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 PAGE_BYTES = 1024 * 1024
 """Payloads of one page together, but one event at least."""
 
-Metadata = tuple[tuple[str, str], ...]
 
-_STATES: dict[int, TurnState] = {
-    relay_pb2.TURN_STATE_QUEUED: "queued",
-    relay_pb2.TURN_STATE_RUNNING: "running",
-    relay_pb2.TURN_STATE_ENDED: "ended",
-}
-_DELIVERIES: dict[int, DeliveryState] = {
-    relay_pb2.DELIVERY_STATE_NONE: "none",
-    relay_pb2.DELIVERY_STATE_PENDING: "pending",
-    relay_pb2.DELIVERY_STATE_PARKED: "parked",
-    relay_pb2.DELIVERY_STATE_DELIVERED: "delivered",
-    relay_pb2.DELIVERY_STATE_ABANDONED: "abandoned",
-}
+class _TimeUp(Unavailable):
+    """It has been followed for `follow_s`."""
+
+
+Metadata = tuple[tuple[str, str], ...]
 
 
 class ReadBack:
@@ -176,12 +167,23 @@ class ReadBack:
     async def _follow(
         self, agent: Agent, stretch: Stretch
     ) -> AsyncGenerator[Sequence[Event], None]:
-        async with aclosing(self._replay(agent, stretch, follow=True)) as lists:
-            async for some in lists:
-                yield some
-                if stretch.request_id and some[-1].is_final:
-                    return
-        raise Unavailable(f"agent {agent.agent_id} ended this stream; go on after the last seq")
+        while True:
+            async with aclosing(self._replay(agent, stretch, follow=True)) as lists:
+                try:
+                    async for some in lists:
+                        yield some
+                        if stretch.request_id and some[-1].is_final:
+                            return
+                        stretch = replace(stretch, after_seq=some[-1].seq)
+                except _TimeUp:
+                    await self._look(agent, stretch)
+                    continue
+            raise Unavailable(f"agent {agent.agent_id} ended this stream; go on after the last seq")
+
+    async def _look(self, agent: Agent, stretch: Stretch) -> None:
+        """Raises Unavailable if the agent does not answer any more."""
+        async with aclosing(self._replay(agent, stretch, follow=False)) as lists:
+            await anext(lists, None)
 
     async def _replay(
         self, agent: Agent, stretch: Stretch, *, follow: bool
@@ -189,20 +191,24 @@ class ReadBack:
         request = relay_pb2.ReplayRequest(
             request_id=stretch.request_id, after_seq=stretch.after_seq, follow=follow
         )
-        timeout_s = None if follow else self._timing.submit_s
+        timeout_s = self._timing.follow_s if follow else self._timing.submit_s
         async with self._relay_service(agent) as (service, metadata):
             call = service.Replay(request, metadata=metadata, timeout=timeout_s)
             try:
                 async for response in call:
                     if response.events:
                         yield [_event(agent.agent_id, told) for told in response.events]
+            except grpc.aio.AioRpcError as error:
+                if follow and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise _TimeUp(f"agent {agent.agent_id} was followed long enough") from error
+                raise
             finally:
                 call.cancel()
 
     async def _turns(self, agent: Agent, request: relay_pb2.TurnsRequest) -> TurnPage:
         async with self._relay_service(agent) as (service, metadata):
             told = await service.Turns(request, metadata=metadata, timeout=self._timing.submit_s)
-        return TurnPage(turns=tuple(map(_report, told.turns)), more=told.more)
+        return TurnPage(turns=tuple(map(report, told.turns)), more=told.more)
 
     @asynccontextmanager
     async def _relay_service(
@@ -227,23 +233,3 @@ class ReadBack:
 
 def _event(agent_id: str, told: agent_pb2.AgentResponse) -> Event:
     return Event(told.seq, told.is_final, build(agent_id, told).body)
-
-
-def _report(turn: relay_pb2.Turn) -> TurnReport:
-    return TurnReport(
-        request_id=turn.request_id,
-        state=_STATES.get(turn.state, "unknown"),
-        outcome=OUTCOMES.get(turn.outcome),
-        first_seq=turn.first_seq,
-        last_seq=turn.last_seq,
-        acked_seq=turn.acked_seq,
-        delivery=_DELIVERIES.get(turn.delivery, "unknown"),
-        attempts=turn.attempts,
-        next_attempt_at=moment(turn.next_attempt_ms) if turn.next_attempt_ms else None,
-        last_status=turn.last_status,
-        last_error=turn.last_error,
-        rejected_seqs=tuple(turn.rejected_seqs),
-        generation=turn.generation,
-        created_at=moment(turn.created_ms),
-        ticket=turn.ticket,
-    )

@@ -96,6 +96,17 @@ async def test_redeliver_says_from_where_and_where_to(peer: ScriptedGateway) -> 
     assert peer.bodies("POST", "/redeliver") == [{}, {"from_seq": 3, **target}]
 
 
+async def test_nothing_to_redeliver_is_said(peer: ScriptedGateway) -> None:
+    """Instead of a promise after which nothing comes; --from delivers again all the same."""
+    peer.refusals = {"/turns/req_1": (200, {**PARKED, "delivery": "delivered"}, {})}
+    nothing = await forge("redeliver", "agt-1", "req_1", env=env_of(peer))
+    assert (nothing.status, nothing.out) == (1, "")
+    assert "--from 1 delivers all of them again" in nothing.err
+    again = await forge("redeliver", "agt-1", "req_1", "--from", "1", env=env_of(peer))
+    assert again.status == 0
+    assert peer.bodies("POST", "/redeliver") == [{"from_seq": 1}]
+
+
 async def test_redeliver_with_another_secret_alone(peer: ScriptedGateway) -> None:
     """How a receiver's secret is rotated."""
     ended = await forge("redeliver", "agt-1", "req_1", "--secret", "s2", env=env_of(peer))

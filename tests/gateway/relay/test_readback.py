@@ -162,6 +162,37 @@ async def test_a_break_in_the_middle_is_an_error(
             await anext(lists)
 
 
+async def test_following_goes_on_where_it_was() -> None:
+    """A quiet agent is asked now and then whether it is there; its reader sees nothing of it."""
+    async with house(follow_s=0.2) as home:
+        home.agent.replay = [[event(seq=1)], home.agent.hangs]
+        lists = await home.readback.follow(await the_agent(home), Stretch(after_seq=0))
+        assert lists is not None
+        async with aclosing(lists):
+            assert [told.seq for told in await anext(lists)] == [1]
+            home.agent.replay = [[event(seq=2)], home.agent.hangs]
+            assert [told.seq for told in await anext(lists)] == [2]
+    assert [(asked.after_seq, asked.follow) for asked in home.agent.replays] == [
+        (0, False),
+        (0, True),
+        (1, False),
+        (1, True),
+    ]
+
+
+async def test_an_agent_that_vanishes_is_not_followed_for_ever() -> None:
+    """A machine that is gone closes no connection: the reader is told to look elsewhere."""
+    async with house(follow_s=0.2, submit_s=0.2) as home:
+        home.agent.replay = [[event(seq=1)], home.agent.hangs]
+        lists = await home.readback.follow(await the_agent(home), Stretch())
+        assert lists is not None
+        async with aclosing(lists):
+            await anext(lists)
+            home.agent.replay = [home.agent.hangs]
+            with pytest.raises(Unavailable):
+                await anext(lists)
+
+
 async def test_leaving_ends_the_agents_work() -> None:
     """A reader that is cancelled while it waits leaves no call behind at the agent."""
     async with house() as home:
