@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 
 import click
 from click.core import ParameterSource
@@ -10,6 +11,9 @@ from gateway.cli.api import JSON, Api
 from gateway.cli.connection import Connection, connected
 from gateway.cli.errors import Trouble
 from gateway.cli.printable import printable
+
+
+_STDIN = "-"
 
 
 @click.command()
@@ -28,7 +32,8 @@ from gateway.cli.printable import printable
     "--secret",
     envvar="FORGE_WEBHOOK_SECRET",
     default="",
-    help="What they are signed with there [FORGE_WEBHOOK_SECRET].",
+    help="What they are signed with from now on; - reads it from standard input "
+    "[with --webhook: FORGE_WEBHOOK_SECRET].",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @connected
@@ -51,13 +56,13 @@ def redeliver(
     Examples:
       forge redeliver 3f2a req_0123456789abcdef
       forge redeliver 3f2a req_0123456789abcdef --from 1 --webhook https://app.example.com/hook
-      forge redeliver 3f2a req_0123456789abcdef --secret "$NEW_SECRET"
+      forge redeliver 3f2a req_0123456789abcdef --secret - < new-secret
     """
     source = click.get_current_context().get_parameter_source("secret")
     order: JSON = {"from_seq": from_seq, "webhook_url": webhook}
     # One that just stands in the environment changes no target that nobody names.
     if webhook or source is ParameterSource.COMMANDLINE:
-        order["webhook_secret"] = secret
+        order["webhook_secret"] = sys.stdin.readline().strip() if secret == _STDIN else secret
 
     async def call() -> JSON:
         async with Api(connection) as api:

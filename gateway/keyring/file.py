@@ -64,9 +64,11 @@ def make_once(path: Path) -> None:
 
 
 def replace(path: Path, keys: Sequence[GatewayKey]) -> None:
-    """Whole or not at all, and on disk when it returns. Raises KeyringError."""
+    """Whole or not at all, and on disk when it returns. One at a time. Raises KeyringError."""
     try:
         _draft(path, checked(keys)).replace(path)
+        for left in path.parent.glob(f".{path.name}.*"):  # by one that was killed
+            left.unlink()
         _sync_folder(path.parent)
     except OSError as error:
         raise KeyringError(f"the gateway keys in {path} cannot be written: {error}") from error
