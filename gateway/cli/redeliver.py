@@ -12,7 +12,6 @@ from gateway.cli.connection import Connection, connected
 from gateway.cli.errors import Trouble
 from gateway.cli.printable import printable
 
-
 _STDIN = "-"
 
 

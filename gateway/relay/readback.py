@@ -196,8 +196,10 @@ class ReadBack:
             call = service.Replay(request, metadata=metadata, timeout=timeout_s)
             try:
                 async for response in call:
-                    if response.events:
-                        yield [_event(agent.agent_id, told) for told in response.events]
+                    events = [_event(agent.agent_id, told) for told in response.events]
+                    del response  # a slow reader keeps this waiting: not with two copies
+                    if events:
+                        yield events
             except grpc.aio.AioRpcError as error:
                 if follow and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     raise _TimeUp(f"agent {agent.agent_id} was followed long enough") from error
