@@ -61,4 +61,5 @@ async def test_a_repeat_is_known_after_everything_died(place: House, receiver: R
         assert other.status_code == 409
         both = await post(client, agent, b'{"content": "echo a", "request_id": "r-2"}', "r-1")
         assert both.status_code == 400
-    assert len(of(receiver, "r-1")) == len(hooks)
+    # What was on its way when the gateway died may come twice, under its first id.
+    assert {hook.id for hook in of(receiver, "r-1")} == {hook.id for hook in hooks}
