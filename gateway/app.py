@@ -71,7 +71,7 @@ class Gateway:
             launcher=self._launcher,
             commands=Accept(self._launcher, self._links, keyring, self._attachments, guard=guard),
             lifecycle=self._lifecycle,
-            readback=ReadBack(self._launcher, self._links, keyring, self._attachments),
+            readback=ReadBack(self._launcher, self._links, keyring, self._attachments, guard=guard),
             streams=self._streams,
             keys=keys,
             ready=lambda: self._ready,

@@ -133,6 +133,7 @@ class TurnReport:
     The seqs are 0 before there is an event. `outcome` None: it has not ended.
     `attempts` and what follows it are about the event after `acked_seq`;
     `last_status` 0: there was no answer. `generation` counts redeliveries from 1.
+    `ticket`: its sealed target, of a turn that was asked for by its name.
     """
 
     request_id: str
@@ -149,3 +150,12 @@ class TurnReport:
     rejected_seqs: tuple[int, ...]
     generation: int
     created_at: datetime
+    ticket: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPage:
+    """Turns, oldest first. `more`: there are older ones."""
+
+    turns: tuple[TurnReport, ...]
+    more: bool

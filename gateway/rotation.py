@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway.errors import GatewayError, KeyringError
 from gateway.keyring import FILE_NAME, GatewayKey
-from gateway.keyring.file import LOOK_EVERY_S, make_once, read, replace
+from gateway.keyring.file import LOOK_EVERY_S, read, replace
 from gateway.launchers.local import lock
 from gateway.launchers.local.folders import AgentFolders
 from gateway.launchers.local.sockets import sockets_folder
@@ -60,7 +60,11 @@ def remove(settings: Settings, key_id: str) -> tuple[str, ...]:
 def _keys(settings: Settings) -> Iterator[tuple[Path, tuple[GatewayKey, ...]]]:
     """The file and what it holds, for one who changes it at a time."""
     path = settings.state_dir / FILE_NAME
-    make_once(path)
+    if not path.exists():
+        raise KeyringError(
+            f"there are no gateway keys in {settings.state_dir}, where no gateway has run yet; "
+            "set FORGE_STATE_DIR to the folder that the gateways use"
+        )
     try:
         with lock.taken(path.with_name(f"{FILE_NAME}.lock")) as ours:
             if not ours:

@@ -113,7 +113,8 @@ def redeliver(
 ) -> tuple[int, int]:
     """Begin the turn's deliveries anew from a seq on; returns turn and new generation.
 
-    `from_seq` 0: the first unsettled or rejected event. `ticket` None: as before.
+    `from_seq` 0: the first unsettled or rejected event; beyond that one nothing is
+    passed over but what is not kept any more. `ticket` None: as before.
 
     Raises:
         UnknownTurn
@@ -126,6 +127,8 @@ def redeliver(
         raise Invalid(f"ticket: turn {request_id} has none, and none is given")
     begin = from_seq or _first_open_seq(connection, turn)
     acked_seq = min(begin - 1, turn.acked_seq)
+    if turn.trimmed_seq < from_seq <= turn.last_seq:
+        acked_seq = max(acked_seq, turn.trimmed_seq)
     if acked_seq < turn.trimmed_seq:
         raise Trimmed(f"events up to seq {turn.trimmed_seq} are not kept any more")
     if turn.settled:

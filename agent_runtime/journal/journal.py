@@ -6,7 +6,7 @@ from typing import Self, TypeVar
 
 from agent_runtime.errors import Exhausted
 from agent_runtime.journal import deliveries, retention, schema, statements
-from agent_runtime.journal.cursor import Cursor
+from agent_runtime.journal.cursor import MAX_SEQ, Cursor
 from agent_runtime.journal.rows import (
     MAX_PARK_MS,
     Acceptance,
@@ -23,6 +23,9 @@ from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
 T = TypeVar("T")
+
+MAX_REJECTED = 100
+"""Seqs of one turn that are told; of a long one all may have been rejected."""
 
 _UNDELIVERED = "settled = 0 AND ticket IS NOT NULL AND abandoned IS NULL"
 
@@ -137,9 +140,15 @@ class Journal:
         """The command of a turn that has not ended yet."""
         return statements.request_of(self._reader, turn)
 
-    def turns(self) -> list[Turn]:
-        """All that are known, in order of arrival."""
-        return self._turns("1 = 1", ())
+    def turns(self, *, limit: int, before: str = "") -> list[Turn]:
+        """The newest, or the newest that came before one; in order of arrival.
+
+        Raises:
+            UnknownTurn: there is no turn `before`.
+        """
+        end = self.turn(before).turn if before else MAX_SEQ
+        newest = "SELECT turn FROM turns WHERE turn < ? ORDER BY turn DESC LIMIT ?"
+        return self._turns(f"turn IN ({newest})", (end, limit))
 
     def open_turns(self) -> list[Turn]:
         """Those without a final, in order of arrival."""
@@ -180,8 +189,9 @@ class Journal:
         return row is not None
 
     def rejected(self, turn: int) -> list[int]:
-        """The seqs that the receiver refused for good."""
-        rows = self._reader.execute("SELECT seq FROM rejects WHERE turn = ? ORDER BY seq", (turn,))
+        """The first seqs, MAX_REJECTED at most, that the receiver refused for good."""
+        query = "SELECT seq FROM rejects WHERE turn = ? ORDER BY seq LIMIT ?"
+        rows = self._reader.execute(query, (turn, MAX_REJECTED))
         return [seq for (seq,) in rows]
 
     def latest_seq(self) -> int:

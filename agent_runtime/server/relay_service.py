@@ -30,6 +30,11 @@ from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
+MAX_TURNS = 200
+"""Told at once. Thousands in one answer hold up everybody here and in the gateway."""
+MAX_REPLAYS = 128
+"""Readers of events at the same time; the other calls, relays above all, must find room."""
+
 _FAREWELL_S = 1.0
 
 _STATUS: dict[type[RuntimeFault], grpc.StatusCode] = {
@@ -71,6 +76,7 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
         self._slot = slot
         self._usage = usage
         self._retire = retire
+        self._replays = 0
 
     async def Submit(
         self, request: relay_pb2.SubmitRequest, context: Context
@@ -123,10 +129,15 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
         self, request: relay_pb2.ReplayRequest, context: Context
     ) -> None:
         with self._usage.call():
+            self._replays += 1
             try:
+                if self._replays > MAX_REPLAYS:
+                    raise Exhausted("this agent's events are read by too many; repeat later")
                 await replay(self._journal, request, context.write)
             except RuntimeFault as fault:
                 await abort(context, fault)
+            finally:
+                self._replays -= 1
 
     async def Redeliver(
         self, request: relay_pb2.RedeliverRequest, context: Context
@@ -148,13 +159,21 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
     ) -> relay_pb2.TurnsResponse:
         try:
             if request.request_id:
-                rows = [self._journal.turn(request.request_id)]
-            else:
-                rows = self._journal.turns()
+                return self._named(request.request_id)
+            rows = self._journal.turns(limit=MAX_TURNS + 1, before=request.before)
         except RuntimeFault as fault:
             await abort(context, fault)
         now = now_ms()
-        return relay_pb2.TurnsResponse(turns=[self._turn(row, now) for row in rows])
+        return relay_pb2.TurnsResponse(
+            turns=[self._turn(row, now) for row in rows[-MAX_TURNS:]], more=len(rows) > MAX_TURNS
+        )
+
+    def _named(self, request_id: str) -> relay_pb2.TurnsResponse:
+        """With its ticket. Raises UnknownTurn."""
+        row = self._journal.turn(request_id)
+        turn = self._turn(row, now_ms())
+        turn.ticket = row.ticket or b""
+        return relay_pb2.TurnsResponse(turns=[turn])
 
     def _turn(self, row: Turn, now: int) -> relay_pb2.Turn:
         return relay_pb2.Turn(

@@ -143,8 +143,15 @@ class Api:
                 await response.aclose()
 
     async def list_turns(self, agent_id: str) -> Sequence[JSON]:
-        turns: Sequence[JSON] = (await self._call("GET", _agent(agent_id) + "/turns"))["turns"]
-        return turns
+        """All, oldest first, a page at a time."""
+        turns: list[JSON] = []
+        query: dict[str, str] = {}
+        while True:
+            page = await self._call("GET", _agent(agent_id) + "/turns", query=query)
+            turns[:0] = page["turns"]
+            if not page["turns"] or not page.get("more"):
+                return turns
+            query = {"before": str(turns[0]["request_id"])}
 
     async def get_turn(self, agent_id: str, request_id: str) -> JSON:
         return await self._call("GET", _turn(agent_id, request_id))

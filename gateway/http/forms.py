@@ -113,9 +113,9 @@ class LabelValue(Form):
 
 
 class KindGlob(Form):
-    """Kinds of events: letters as they stand, `*` and `?` as in names of files."""
+    """Kinds of events: small letters as they stand, `*`, `?`, `[` as in names of files."""
 
-    pattern = r"[A-Za-z0-9._*?-]+"
+    pattern = r"[a-z.*?\[\]!-]+"
     needed = "an event kind such as `text` or `tool.*`, at most 64 characters,"
     longest = 64
     example = "tool.*"

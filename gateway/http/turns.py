@@ -16,7 +16,7 @@ from gateway.http.delivery import target_of
 from gateway.http.forms import MAX_SEQ, RequestId, WebhookSecret, WebhookUrl, plain
 from gateway.http.operations import Answer, Call, Operation, json_response
 from gateway.launchers.protocol import Launcher
-from gateway.model import Agent, DeliveryState, Outcome, Target, TurnReport, TurnState
+from gateway.model import Agent, DeliveryState, Outcome, Target, TurnPage, TurnReport, TurnState
 
 PATH = f"{ONE}/turns"
 TURN = f"{PATH}/{{request_id}}"
@@ -25,12 +25,18 @@ TURN = f"{PATH}/{{request_id}}"
 class Turns(Protocol):
     """What knows the turns of agents (`gateway.relay.readback`)."""
 
-    async def turns(self, agent: Agent) -> Sequence[TurnReport]: ...
+    async def turns(self, agent: Agent, *, before: str = "") -> TurnPage: ...
 
     async def turn(self, agent: Agent, request_id: str) -> TurnReport: ...
 
     async def redeliver(
-        self, agent: Agent, request_id: str, *, from_seq: int = 0, target: Target | None = None
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        from_seq: int = 0,
+        target: Target | None = None,
+        secret: str = "",
     ) -> int: ...
 
 
@@ -38,8 +44,9 @@ class Redeliver(Body, frozen=True, kw_only=True):
     """What is to change.
 
     Without `from_seq`: from the first event that is not delivered or was rejected.
-    Without `webhook_url`: to where they went before, signed as before. A new URL
-    comes with its own secret, without one it is unsigned, and ends batches.
+    Without `webhook_url`: to where they went before, signed with `webhook_secret`
+    if one is given, else as before. A new URL comes with its own secret, without
+    one it is unsigned, and ends batches.
     """
 
     from_seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)] | UnsetType = UNSET
@@ -63,16 +70,23 @@ class TurnAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_status: Annotated[int, Meta(description="HTTP status of the last failure")] = 0
     last_error: str = ""
     rejected_seqs: Annotated[
-        list[int], Meta(description="Events that the receiver refused for good")
+        list[int], Meta(description="The first 100 that the receiver refused for good")
     ] = []
     created_at: datetime
 
 
+class TurnsQuery(OwnerQuery, frozen=True, kw_only=True):
+    """The newest 200 turns; `before`: the newest that came before that one."""
+
+    before: RequestId | UnsetType = UNSET
+
+
 class TurnList(msgspec.Struct, frozen=True, kw_only=True):
-    """Turns, oldest first."""
+    """Turns, oldest first; `total` counts them. `more`: there are older ones."""
 
     turns: list[TurnAnswer]
     total: int
+    more: bool
 
 
 class Redelivering(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,14 +126,14 @@ class TurnsResource:
                 method="GET",
                 path=PATH,
                 name="listTurns",
-                summary="List the turns of an agent",
+                summary="List the turns of an agent: the newest, or older ones",
                 handler=self._list,
-                query=OwnerQuery,
+                query=TurnsQuery,
                 answers={
                     200: Answer(
                         what="Oldest first",
                         model=TurnList,
-                        example=TurnList(turns=[_EXAMPLE], total=1),
+                        example=TurnList(turns=[_EXAMPLE], total=1, more=False),
                     )
                 },
                 errors=(404,),
@@ -158,11 +172,11 @@ class TurnsResource:
             ),
         ]
 
-    async def _list(self, call: Call[OwnerQuery, None]) -> Response:
+    async def _list(self, call: Call[TurnsQuery, None]) -> Response:
         agent = await own_agent(self._launcher, call)
-        reports = await self._turns.turns(agent)
-        answers = [_answer(report) for report in reports]
-        return json_response(TurnList(turns=answers, total=len(answers)))
+        page = await self._turns.turns(agent, before=plain(call.query.before))
+        answers = [_answer(report) for report in page.turns]
+        return json_response(TurnList(turns=answers, total=len(answers), more=page.more))
 
     async def _show(self, call: Call[OwnerQuery, None]) -> Response:
         agent = await own_agent(self._launcher, call)
@@ -170,14 +184,15 @@ class TurnsResource:
 
     async def _redeliver(self, call: Call[OwnerQuery, Redeliver]) -> Response:
         asked = call.body
-        target = target_of(plain(asked.webhook_url), plain(asked.webhook_secret))
+        url, secret = plain(asked.webhook_url), plain(asked.webhook_secret)
         agent = await own_agent(self._launcher, call)
         request_id = _request_id(call)
         generation = await self._turns.redeliver(
             agent,
             request_id,
             from_seq=0 if asked.from_seq is UNSET else asked.from_seq,
-            target=target,
+            target=target_of(url, secret) if url else None,
+            secret=secret,
         )
         answer = Redelivering(request_id=request_id, agent_id=agent.agent_id, generation=generation)
         return json_response(answer, 202)

@@ -19,7 +19,7 @@ LOOK_EVERY_S = 1.0
 _logger = logging.getLogger(__name__)
 
 _Version = tuple[int, int, int]
-"""Inode, size and time of change: another one is another content."""
+"""Inode, size and time of change, of its mode too: another one is another file to look at."""
 
 
 def read(path: Path) -> tuple[GatewayKey, ...]:
@@ -64,9 +64,11 @@ def make_once(path: Path) -> None:
 
 
 def replace(path: Path, keys: Sequence[GatewayKey]) -> None:
-    """Whole or not at all, and on disk when it returns. Raises KeyringError."""
+    """Whole or not at all, and on disk when it returns. One at a time. Raises KeyringError."""
     try:
         _draft(path, checked(keys)).replace(path)
+        for left in path.parent.glob(f".{path.name}.*"):  # by one that was killed
+            left.unlink()
         _sync_folder(path.parent)
     except OSError as error:
         raise KeyringError(f"the gateway keys in {path} cannot be written: {error}") from error
@@ -127,4 +129,4 @@ def _version(path: Path) -> _Version | None:
         stat = path.stat()
     except OSError:
         return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    return stat.st_ino, stat.st_size, stat.st_ctime_ns

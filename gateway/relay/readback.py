@@ -3,17 +3,28 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 
 import grpc
 
-from gateway.delivery.payload import OUTCOMES, build, moment
-from gateway.delivery.ticket import seal
-from gateway.errors import BadRequest, Gone, Unavailable
+from gateway.delivery.guard import Guard
+from gateway.delivery.payload import build
+from gateway.delivery.ticket import check_target, seal, unseal
+from gateway.errors import BadRequest, Gone, SealBroken, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Agent, DeliveryState, Event, Page, Stretch, Target, TurnReport, TurnState
+from gateway.model import (
+    Agent,
+    Event,
+    Page,
+    Stretch,
+    Target,
+    TurnPage,
+    TurnReport,
+)
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, cancelling, translate
+from gateway.relay.report import report
 from gateway.relay.timing import STANDARD, Timing
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
@@ -21,20 +32,12 @@ from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 PAGE_BYTES = 1024 * 1024
 """Payloads of one page together, but one event at least."""
 
-Metadata = tuple[tuple[str, str], ...]
 
-_STATES: dict[int, TurnState] = {
-    relay_pb2.TURN_STATE_QUEUED: "queued",
-    relay_pb2.TURN_STATE_RUNNING: "running",
-    relay_pb2.TURN_STATE_ENDED: "ended",
-}
-_DELIVERIES: dict[int, DeliveryState] = {
-    relay_pb2.DELIVERY_STATE_NONE: "none",
-    relay_pb2.DELIVERY_STATE_PENDING: "pending",
-    relay_pb2.DELIVERY_STATE_PARKED: "parked",
-    relay_pb2.DELIVERY_STATE_DELIVERED: "delivered",
-    relay_pb2.DELIVERY_STATE_ABANDONED: "abandoned",
-}
+class _TimeUp(Unavailable):
+    """It has been followed for `follow_s`."""
+
+
+Metadata = tuple[tuple[str, str], ...]
 
 
 class ReadBack:
@@ -51,45 +54,55 @@ class ReadBack:
         keyring: Keyring,
         attachments: Attachments,
         *,
+        guard: Guard,
         timing: Timing = STANDARD,
     ) -> None:
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._attachments = attachments
+        self._guard = guard
         self._timing = timing
 
-    async def turns(self, agent: Agent) -> Sequence[TurnReport]:
-        """All that the journal knows, oldest first."""
-        return await self._turns(agent, relay_pb2.TurnsRequest())
+    async def turns(self, agent: Agent, *, before: str = "") -> TurnPage:
+        """The newest that the journal knows, or the newest that came before one."""
+        return await self._turns(agent, relay_pb2.TurnsRequest(before=before))
 
     async def turn(self, agent: Agent, request_id: str) -> TurnReport:
         """The one named."""
-        reports = await self._turns(agent, relay_pb2.TurnsRequest(request_id=request_id))
-        if len(reports) != 1:
+        page = await self._turns(agent, relay_pb2.TurnsRequest(request_id=request_id))
+        if len(page.turns) != 1:
             raise Unavailable(f"agent {agent.agent_id} does not say what became of {request_id}")
-        return reports[0]
+        return page.turns[0]
 
     async def redeliver(
-        self, agent: Agent, request_id: str, *, from_seq: int = 0, target: Target | None = None
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        from_seq: int = 0,
+        target: Target | None = None,
+        secret: str = "",
     ) -> int:
         """Deliver a turn's events once more; returns the generation that this begins.
 
         Args:
             from_seq: 0: the first one that is unsettled or was rejected.
             target: None: the one that the turn has.
+            secret: signs from now on what goes to that one; "": as before.
 
         Raises:
             Gone: events from there on are not kept any more.
-            BadRequest: the turn has no target, and none is given.
+            BadRequest: the turn has no target and none is given, or the guard refuses it.
         """
         request = relay_pb2.RedeliverRequest(request_id=request_id, from_seq=from_seq)
+        if target is None:
+            target = await self._signed_anew(agent, request_id, secret)
         if target is not None:
+            self._guard.admit(target.webhook_url)
             request.ticket = seal(
                 self._keyring, agent_id=agent.agent_id, request_id=request_id, target=target
             )
-        elif (await self.turn(agent, request_id)).delivery == "none":
-            raise BadRequest(f"webhook_url is missing: turn {request_id} was sent without one")
         async with self._relay_service(agent) as (service, metadata):
             begun = await service.Redeliver(
                 request, metadata=metadata, timeout=self._timing.submit_s
@@ -97,6 +110,19 @@ class ReadBack:
         if not begun.relay_attached:
             self._attachments.ensure(agent.agent_id)
         return begun.generation
+
+    async def _signed_anew(self, agent: Agent, request_id: str, secret: str) -> Target | None:
+        """The turn's own target with another secret; None: just as it is. Raises BadRequest."""
+        turn = await self.turn(agent, request_id)
+        if turn.delivery == "none":
+            raise BadRequest(f"webhook_url is missing: turn {request_id} was sent without one")
+        if not secret:
+            return None
+        try:
+            own = unseal(self._keyring, turn.ticket, agent_id=agent.agent_id, request_id=request_id)
+        except SealBroken as error:
+            raise BadRequest("webhook_url is missing: the one it has cannot be read") from error
+        return replace(own, webhook_secret=check_target(own.webhook_url, secret).webhook_secret)
 
     async def page(self, agent: Agent, stretch: Stretch, *, limit: int) -> Page:
         """The first events of a stretch: at most `limit`, and PAGE_BYTES.
@@ -141,12 +167,23 @@ class ReadBack:
     async def _follow(
         self, agent: Agent, stretch: Stretch
     ) -> AsyncGenerator[Sequence[Event], None]:
-        async with aclosing(self._replay(agent, stretch, follow=True)) as lists:
-            async for some in lists:
-                yield some
-                if stretch.request_id and some[-1].is_final:
-                    return
-        raise Unavailable(f"agent {agent.agent_id} ended this stream; go on after the last seq")
+        while True:
+            async with aclosing(self._replay(agent, stretch, follow=True)) as lists:
+                try:
+                    async for some in lists:
+                        yield some
+                        if stretch.request_id and some[-1].is_final:
+                            return
+                        stretch = replace(stretch, after_seq=some[-1].seq)
+                except _TimeUp:
+                    await self._look(agent, stretch)
+                    continue
+            raise Unavailable(f"agent {agent.agent_id} ended this stream; go on after the last seq")
+
+    async def _look(self, agent: Agent, stretch: Stretch) -> None:
+        """Raises Unavailable if the agent does not answer any more."""
+        async with aclosing(self._replay(agent, stretch, follow=False)) as lists:
+            await anext(lists, None)
 
     async def _replay(
         self, agent: Agent, stretch: Stretch, *, follow: bool
@@ -154,20 +191,26 @@ class ReadBack:
         request = relay_pb2.ReplayRequest(
             request_id=stretch.request_id, after_seq=stretch.after_seq, follow=follow
         )
-        timeout_s = None if follow else self._timing.submit_s
+        timeout_s = self._timing.follow_s if follow else self._timing.submit_s
         async with self._relay_service(agent) as (service, metadata):
             call = service.Replay(request, metadata=metadata, timeout=timeout_s)
             try:
                 async for response in call:
-                    if response.events:
-                        yield [_event(agent.agent_id, told) for told in response.events]
+                    events = [_event(agent.agent_id, told) for told in response.events]
+                    del response  # a slow reader keeps this waiting: not with two copies
+                    if events:
+                        yield events
+            except grpc.aio.AioRpcError as error:
+                if follow and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise _TimeUp(f"agent {agent.agent_id} was followed long enough") from error
+                raise
             finally:
                 call.cancel()
 
-    async def _turns(self, agent: Agent, request: relay_pb2.TurnsRequest) -> Sequence[TurnReport]:
+    async def _turns(self, agent: Agent, request: relay_pb2.TurnsRequest) -> TurnPage:
         async with self._relay_service(agent) as (service, metadata):
             told = await service.Turns(request, metadata=metadata, timeout=self._timing.submit_s)
-        return [_report(turn) for turn in told.turns]
+        return TurnPage(turns=tuple(map(report, told.turns)), more=told.more)
 
     @asynccontextmanager
     async def _relay_service(
@@ -192,22 +235,3 @@ class ReadBack:
 
 def _event(agent_id: str, told: agent_pb2.AgentResponse) -> Event:
     return Event(told.seq, told.is_final, build(agent_id, told).body)
-
-
-def _report(turn: relay_pb2.Turn) -> TurnReport:
-    return TurnReport(
-        request_id=turn.request_id,
-        state=_STATES.get(turn.state, "unknown"),
-        outcome=OUTCOMES.get(turn.outcome),
-        first_seq=turn.first_seq,
-        last_seq=turn.last_seq,
-        acked_seq=turn.acked_seq,
-        delivery=_DELIVERIES.get(turn.delivery, "unknown"),
-        attempts=turn.attempts,
-        next_attempt_at=moment(turn.next_attempt_ms) if turn.next_attempt_ms else None,
-        last_status=turn.last_status,
-        last_error=turn.last_error,
-        rejected_seqs=tuple(turn.rejected_seqs),
-        generation=turn.generation,
-        created_at=moment(turn.created_ms),
-    )

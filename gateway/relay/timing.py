@@ -20,6 +20,8 @@ class Timing:
         reach_s: how long an agent may take to come up.
         submit_s: how long a command is tried on an agent that is up.
         status_s: the same for a question about its status.
+        follow_s: after so long whoever follows events asks whether the agent is
+            still there: one whose machine is gone ends no connection.
         retire_s: how long an agent may take to end its turns when it is deleted.
         graceful_s, goodbye_s: how much of that a DELETE waits for, with and
             without a chance for the running turn.
@@ -37,6 +39,7 @@ class Timing:
     reach_s: float = 5.0
     submit_s: float = 3.0
     status_s: float = 2.0
+    follow_s: float = 60.0
     retire_s: float = 30.0
     graceful_s: float = 10.0
     goodbye_s: float = 1.0

@@ -1,6 +1,8 @@
 """Events and turns read back from real agents: no webhook, no gap, no double."""
 
 import asyncio
+import itertools
+import sys
 
 import httpx
 import pytest
@@ -174,3 +176,46 @@ async def test_a_turn_without_a_webhook_is_not_delivered_again(
     answer = await client.http.post(url, params={"user_id": "ada"}, json=body)
     assert answer.status_code == 400
     assert "webhook_url is missing" in answer.json()["message"]
+
+
+async def test_a_reader_that_keeps_leaving_misses_nothing(place: House) -> None:
+    """In the middle of thousands of events, at any of two gateways: each once, in order."""
+    one, two = await place.gateway(), await place.gateway()
+    async with one.client() as first, two.client() as second:
+        agent = await first.create()
+        many = "import sys; [print(n, flush=True) for n in range(4000)]"
+        request_id = await send(first, agent, f"{sys.executable} -c '{many}'")
+        query, read = {"user_id": "ada", "request_id": request_id}, list[Message]()
+        for turn, leave_after in enumerate(itertools.cycle((1, 700, 64, 350))):
+            client = (first, second)[turn % 2]
+            since = read[-1].id if read else ""
+            async with streaming(
+                client.http, path(agent, "events"), last_event_id=since, **query
+            ) as stream:
+                for _ in range(leave_after):
+                    if message := await stream.next():
+                        read.append(message)
+            if read[-1].json().get("is_final"):
+                break
+    whole([message.json() for message in read])
+    assert len(read) > 4000
+
+
+async def test_too_many_turns_are_429(client: Client) -> None:
+    """When an agent takes no more it says when to come back; an interrupt still gets through."""
+    agent = await client.create()
+    await send(client, agent, "exec sleep 30", request_id="r-0")
+    url, query = path(agent, "messages"), {"user_id": "ada"}
+    for _ in range(10):
+        posts = [client.http.post(url, params=query, json={"content": "true"}) for _ in range(100)]
+        answers = await asyncio.gather(*posts)
+    refused = [answer for answer in answers if answer.status_code != 202]
+    assert [answer.status_code for answer in refused] == [429]
+    assert refused[0].json()["error"] == "too_many_requests"
+    assert int(refused[0].headers["retry-after"]) > 0
+    repeat = await client.http.post(
+        url, params=query, json={"content": "exec sleep 30", "request_id": "r-0"}
+    )
+    assert repeat.headers["idempotent-replayed"] == "true"
+    interrupt = await client.http.post(path(agent, "interrupt"), params=query, json={})
+    assert interrupt.status_code == 202

@@ -61,6 +61,29 @@ async def test_a_new_receiver_and_secret(client: Client, receiver: Receiver) -> 
     assert len(of(receiver, request_id)) == len(ids)
 
 
+async def test_a_new_secret_alone(client: Client, receiver: Receiver) -> None:
+    """To the same receiver, signed with the new one from then on."""
+    agent, request_id, ids = await delivered(client, receiver)
+    first = (await told(client, agent, request_id))["first_seq"]
+    await redeliver(client, agent, request_id, from_seq=first, webhook_secret=OTHER)
+    await receiver.noticed.until(lambda: len(of(receiver, request_id)) == 2 * len(ids))
+    for hook in of(receiver, request_id)[len(ids) :]:
+        signed(hook, OTHER)
+
+
+async def test_it_goes_nowhere_the_guard_refuses(client: Client, receiver: Receiver) -> None:
+    """Not into the network around, nor to the gateway itself: 400 that names the field."""
+    agent, request_id, _ = await delivered(client, receiver)
+    url = f"/api/v1/agents/{agent}/turns/{request_id}/redeliver"
+    for target in ("http://10.0.0.1/hook", f"{client.http.base_url}/hook"):
+        answer = await client.http.post(
+            url, params={"user_id": "ada"}, json={"webhook_url": target}
+        )
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith("webhook_url: ")
+    assert (await told(client, agent, request_id))["generation"] == 1
+
+
 async def test_a_turn_read_back_can_be_delivered_later(client: Client, receiver: Receiver) -> None:
     """Sent without a webhook, given one afterwards."""
     agent = await client.create()

@@ -1,7 +1,10 @@
 """Gateway keys rotated under gateways that run."""
 
+import asyncio
 import os
 
+from gateway.keyring import Keyring
+from gateway.keyring.file import LOOK_EVERY_S
 from tests.e2e.story import SECRET, first_seen, signed, turn, whole
 from tests.gateway.cli.command import Outcome, forge
 from tests.peers.gateway import Client, House
@@ -39,6 +42,7 @@ async def test_rotation_needs_no_restart(place: House, receiver: Receiver) -> No
         assert added.err == f"next: forge keys rotate --use {new}\n"
         used = await rotate(place, "--use", new)
         assert used.out == f"{new}  current\n{old}  opens\n"
+        await asyncio.sleep(LOOK_EVERY_S)  # which is what is promised
         after = await second.create()
         for client in (first, second):
             for agent in (before, after):
@@ -55,6 +59,7 @@ async def test_rotation_needs_no_restart(place: House, receiver: Receiver) -> No
 
 async def test_a_key_nobody_needs_can_be_removed(place: House) -> None:
     """Not right after a change, which a gateway may not have seen; an unknown one is named."""
+    Keyring.load(place.state)
     added = await rotate(place)
     old, new = (line.split()[0] for line in added.out.splitlines())
     assert (await rotate(place, "--use", new)).status == 0
@@ -69,6 +74,15 @@ async def test_a_key_nobody_needs_can_be_removed(place: House) -> None:
     assert unknown.status == 1
     assert f"there is no gateway key {old}; there are {new}" in unknown.err
     assert (await rotate(place, "--use", old, "--remove", new)).status == 2
+
+
+async def test_a_folder_without_gateways_is_not_rotated(place: House) -> None:
+    """Whoever forgot FORGE_STATE_DIR is told, instead of new keys that nobody uses."""
+    ended = await rotate(place)
+    assert (ended.status, ended.out) == (1, "")
+    assert f"no gateway keys in {place.state}" in ended.err
+    assert "FORGE_STATE_DIR" in ended.err
+    assert not place.state.exists()
 
 
 async def test_no_secret_is_shown(place: House) -> None:

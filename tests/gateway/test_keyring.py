@@ -129,6 +129,20 @@ def test_a_file_that_is_spoilt_changes_nothing(
     assert ring.current_id == new
 
 
+def test_a_file_that_others_could_read_is_taken_once_they_cannot(tmp_path: Path) -> None:
+    """Doing what the refusal says is enough, though it changes no content."""
+    now_s = 100.0
+    ring = Keyring.load(tmp_path, clock=lambda: now_s)
+    old, path = ring.current_id, tmp_path / FILE_NAME
+    new = put_in_front(path)
+    path.chmod(0o644)
+    now_s += 2
+    assert ring.current_id == old
+    path.chmod(0o600)
+    now_s += 2
+    assert ring.current_id == new
+
+
 def test_tokens_differ_by_agent_scope_and_key() -> None:
     """No token opens anything but the one service of the one agent."""
     ring = Keyring([GatewayKey.new(), GatewayKey.new()])

@@ -658,16 +658,20 @@ class TurnsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """"": all."""
+    before: _builtins.str
+    """Only those that came before this one; "": the newest."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
+        before: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -678,16 +682,20 @@ class TurnsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TURNS_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    more: _builtins.bool
+    """There are older ones."""
     @_builtins.property
     def turns(self) -> _containers.RepeatedCompositeFieldContainer[Global___Turn]: ...
     def __init__(
         self,
         *,
         turns: _abc.Iterable[Global___Turn] | None = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["turns", b"turns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["more", b"more", "turns", b"turns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -711,6 +719,7 @@ class Turn(_message.Message):
     GENERATION_FIELD_NUMBER: _builtins.int
     REJECTED_SEQS_FIELD_NUMBER: _builtins.int
     CREATED_MS_FIELD_NUMBER: _builtins.int
+    TICKET_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     state: Global___TurnState.ValueType
     outcome: _agent_pb2.Outcome.ValueType
@@ -725,8 +734,12 @@ class Turn(_message.Message):
     last_error: _builtins.str
     generation: _builtins.int
     created_ms: _builtins.int
+    ticket: _builtins.bytes
+    """The sealed delivery target, of a turn that was named."""
     @_builtins.property
-    def rejected_seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def rejected_seqs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The first 100 of them."""
+
     def __init__(
         self,
         *,
@@ -744,10 +757,11 @@ class Turn(_message.Message):
         generation: _builtins.int = ...,
         rejected_seqs: _abc.Iterable[_builtins.int] | None = ...,
         created_ms: _builtins.int = ...,
+        ticket: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_seq", b"acked_seq", "attempts", b"attempts", "created_ms", b"created_ms", "delivery", b"delivery", "first_seq", b"first_seq", "generation", b"generation", "last_error", b"last_error", "last_seq", b"last_seq", "last_status", b"last_status", "next_attempt_ms", b"next_attempt_ms", "outcome", b"outcome", "rejected_seqs", b"rejected_seqs", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_seq", b"acked_seq", "attempts", b"attempts", "created_ms", b"created_ms", "delivery", b"delivery", "first_seq", b"first_seq", "generation", b"generation", "last_error", b"last_error", "last_seq", b"last_seq", "last_status", b"last_status", "next_attempt_ms", b"next_attempt_ms", "outcome", b"outcome", "rejected_seqs", b"rejected_seqs", "request_id", b"request_id", "state", b"state", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

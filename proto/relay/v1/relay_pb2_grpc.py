@@ -126,7 +126,8 @@ class RelayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Turns(self, request, context):
-        """The turns the journal knows, oldest first, or the one named.
+        """The newest turns that the journal knows, at most 200, oldest first; or the
+        newest before one, or the one named.
         NOT_FOUND  the named turn is not known
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

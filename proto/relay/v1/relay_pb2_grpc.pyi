@@ -78,7 +78,8 @@ class RelayServiceStub:
       OUT_OF_RANGE  events from there on have been trimmed
     """
     Turns: _grpc.UnaryUnaryMultiCallable[_relay_pb2.TurnsRequest, _relay_pb2.TurnsResponse]
-    """The turns the journal knows, oldest first, or the one named.
+    """The newest turns that the journal knows, at most 200, oldest first; or the
+    newest before one, or the one named.
       NOT_FOUND  the named turn is not known
     """
     Drained: _grpc.UnaryUnaryMultiCallable[_relay_pb2.DrainedRequest, _relay_pb2.DrainedResponse]
@@ -131,7 +132,8 @@ class RelayServiceAsyncStub(RelayServiceStub):
       OUT_OF_RANGE  events from there on have been trimmed
     """
     Turns: _aio.UnaryUnaryMultiCallable[_relay_pb2.TurnsRequest, _relay_pb2.TurnsResponse]  # type: ignore[assignment]
-    """The turns the journal knows, oldest first, or the one named.
+    """The newest turns that the journal knows, at most 200, oldest first; or the
+    newest before one, or the one named.
       NOT_FOUND  the named turn is not known
     """
     Drained: _aio.UnaryUnaryMultiCallable[_relay_pb2.DrainedRequest, _relay_pb2.DrainedResponse]  # type: ignore[assignment]
@@ -211,7 +213,8 @@ class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _relay_pb2.TurnsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_relay_pb2.TurnsResponse, _abc.Awaitable[_relay_pb2.TurnsResponse]]:
-        """The turns the journal knows, oldest first, or the one named.
+        """The newest turns that the journal knows, at most 200, oldest first; or the
+        newest before one, or the one named.
           NOT_FOUND  the named turn is not known
         """
 

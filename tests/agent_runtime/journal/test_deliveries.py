@@ -1,12 +1,13 @@
 """Deliveries on disk: failures, waits, redelivering, and what is not to be delivered."""
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agent_runtime.errors import Invalid, Trimmed, UnknownTurn
-from agent_runtime.journal import schema
+from agent_runtime.journal import retention, schema
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import MAX_PARK_MS, Failure, Mark
 from agent_runtime.journal.space import RESERVE_BYTES
@@ -108,6 +109,26 @@ async def test_what_is_not_kept_any_more_cannot_be_redelivered(tmp_path: Path) -
         with pytest.raises(Trimmed):
             await journal.redeliver("r1", 1, None)
         assert (journal.turn("r1").generation, journal.has_unsettled()) == (1, False)
+
+
+async def test_what_is_left_of_an_abandoned_turn_can_be_redelivered(tmp_path: Path) -> None:
+    """Asked for by its seq, after the refusal has said up to where nothing is kept."""
+    async with Journal(tmp_path) as journal:
+        turn = (await journal.accept(message("r1"))).turn.turn
+        await journal.abandon(turn, request_id="r1", generation=1, reason="410")
+        for _ in range(1500):
+            journal.append(turn, event())
+        await journal.finish(turn, final(), OUTCOME_COMPLETED)
+        a_slice = partial(retention.trim, bounds=retention.Bounds(excess_bytes=1))
+        await journal._writer.submit(a_slice)
+        trimmed, last = journal.turn("r1").trimmed_seq, journal.turn("r1").last_seq
+        assert 0 < trimmed < last
+        for from_seq in (0, trimmed, last + 1):
+            with pytest.raises(Trimmed):
+                await journal.redeliver("r1", from_seq, None)
+        await journal.redeliver("r1", trimmed + 1, None)
+        assert journal.turn("r1").acked_seq == trimmed
+        assert journal.undelivered() == [turn]
 
 
 def test_a_journal_of_the_first_version_is_taken_over(tmp_path: Path) -> None:

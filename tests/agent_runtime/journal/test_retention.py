@@ -76,12 +76,12 @@ async def test_age_and_number_end_a_turn_and_its_id(
             if number:
                 await journal.mark(turn, Mark(f"r{number}", 1, seq))
         await journal.trim()
-        assert [turn.request_id for turn in journal.turns()] == ["r0", "r3", "r4", "r5"]
+        assert [turn.request_id for turn in journal.turns(limit=9)] == ["r0", "r3", "r4", "r5"]
         with pytest.raises(UnknownTurn):
             journal.turn("r1")
         monkeypatch.setattr(retention, "MAX_AGE_MS", -60_000)
         await journal.trim()
-        assert [turn.request_id for turn in journal.turns()] == ["r0"]
+        assert [turn.request_id for turn in journal.turns(limit=9)] == ["r0"]
         assert journal.latest_seq() == 12
 
 

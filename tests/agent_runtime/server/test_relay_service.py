@@ -1,6 +1,7 @@
 """relay.v1 of a real runtime, as a gateway sees it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -8,9 +9,19 @@ from typing import Any, cast
 import grpc
 import pytest
 
+from agent_runtime.server.relay_service import MAX_REPLAYS, MAX_TURNS
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
-from tests.peers.runtime import CLIENT, RELAY, Runtime, message, relay_stub, replay, submit
+from tests.peers.runtime import (
+    CLIENT,
+    RELAY,
+    Runtime,
+    interrupt,
+    message,
+    relay_stub,
+    replay,
+    submit,
+)
 
 Call = Any  # grpc.aio.StreamStreamCall: its type is generic in the stubs only
 
@@ -247,3 +258,46 @@ async def test_retire_ends_turns_and_stays_to_deliver(runtime: Runtime) -> None:
         await call.write(ack(final.seq))
         assert await asyncio.wait_for(runtime.process.wait(), 10) == 0
     assert (runtime.folder / "state" / "clean").exists()
+
+
+async def test_turns_are_told_in_pages(runtime: Runtime) -> None:
+    """Thousands of them hold nobody up: the newest first, each page in order of arrival."""
+    async with relay_stub(runtime) as stub:
+        for number in range(MAX_TURNS + 3):
+            await submit(stub, interrupt(f"r{number}"))
+        newest = await stub.Turns(relay_pb2.TurnsRequest(), metadata=RELAY)
+        names = [turn.request_id for turn in newest.turns]
+        assert names == [f"r{number}" for number in range(3, MAX_TURNS + 3)]
+        older = await stub.Turns(relay_pb2.TurnsRequest(before="r3"), metadata=RELAY)
+        assert [turn.request_id for turn in older.turns] == ["r0", "r1", "r2"]
+        assert (newest.more, older.more) == (True, False)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Turns(relay_pb2.TurnsRequest(before="r999"), metadata=RELAY)
+    assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_readers_leave_room_for_a_relay(runtime: Runtime) -> None:
+    """One too many is told to come back; its place is free when another one leaves."""
+    follow = relay_pb2.ReplayRequest(follow=True)
+    async with relay_stub(runtime) as stub:
+        await submit(stub, message("r1", "echo hi"))
+        readers: list[Call] = [
+            stub.Replay(follow, metadata=RELAY, timeout=60) for _ in range(MAX_REPLAYS)
+        ]
+        for reader in readers:
+            assert (await reader.read()).events
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.Replay(follow, metadata=RELAY, timeout=60).read()
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        async with relaying(stub):
+            await submit(stub, message("r2", "echo hi"))
+        for reader in readers:
+            reader.cancel()
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    again: Call = stub.Replay(follow, metadata=RELAY, timeout=60)
+                    assert (await again.read()).events
+                    again.cancel()
+                    break
+                await asyncio.sleep(0.01)

@@ -113,6 +113,8 @@ class ScriptedGateway:
                 return JSONResponse(refusal, status, headers)
         if path.endswith("/events"):
             return self._events(request)
+        if "/turns" in path:
+            return _turns(path, request.query_params.get("before", ""))
         return self._answer(request.method, path, content)
 
     def _answer(self, method: str, path: str, content: Any) -> Response:
@@ -141,8 +143,6 @@ class ScriptedGateway:
                 return self._interrupt(content)
             case "POST", ["", "agt-1", "grpc-token"]:
                 return JSONResponse({"address": "unix:/run/a.sock", "token": "t" * 8})
-            case method, ["", "agt-1", "turns", *rest]:
-                return _turns(method, rest)
         return JSONResponse({"error": "not_found", "message": "there is no such agent"}, 404)
 
     def _message(self, content: Any) -> Response:
@@ -210,10 +210,14 @@ class ScriptedGateway:
         ]
 
 
-def _turns(method: str, rest: list[str]) -> Response:
-    if method == "POST":
+def _turns(path: str, before: str) -> Response:
+    """Two of them, each a page."""
+    if path.endswith("/redeliver"):
         return JSONResponse({"request_id": "req_1", "generation": 2}, 202)
-    return JSONResponse(PARKED if rest else {"turns": [PARKED], "total": 1})
+    if not path.endswith("/turns"):
+        return JSONResponse(PARKED)
+    older = {**PARKED, "request_id": "req_0"}
+    return JSONResponse({"turns": [older if before == "req_1" else PARKED], "more": not before})
 
 
 @contextlib.asynccontextmanager

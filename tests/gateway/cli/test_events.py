@@ -73,9 +73,10 @@ async def test_an_unknown_agent_is_said_at_once(
 
 
 async def test_turns_in_columns(peer: ScriptedGateway) -> None:
-    """One row a turn; a named one with all that is known of it."""
+    """One row a turn, those of all pages; a named one with all that is known of it."""
     listed = await forge("turns", "agt-1", env=env_of(peer))
-    header, row = listed.out.splitlines()
+    header, older, row = listed.out.splitlines()
+    assert older.split()[0] == "req_0"
     assert header.split()[:4] == ["REQUEST_ID", "STATE", "OUTCOME", "DELIVERY"]
     assert row.split()[:4] == ["req_1", "ended", "completed", "parked"]
     shown = await forge("turns", "agt-1", "req_1", env=env_of(peer))
@@ -85,7 +86,7 @@ async def test_turns_in_columns(peer: ScriptedGateway) -> None:
 
 
 async def test_redeliver_says_from_where_and_where_to(peer: ScriptedGateway) -> None:
-    """What is not given stays as it was; a secret goes with its URL only."""
+    """What is not given stays as it was; a secret of the environment goes with a URL only."""
     env = env_of(peer) | {"FORGE_WEBHOOK_SECRET": "s2"}
     plain = await forge("redeliver", "agt-1", "req_1", env=env)
     assert (plain.status, plain.out) == (0, "req_1 is delivered again (generation 2)\n")
@@ -95,9 +96,22 @@ async def test_redeliver_says_from_where_and_where_to(peer: ScriptedGateway) -> 
     assert peer.bodies("POST", "/redeliver") == [{}, {"from_seq": 3, **target}]
 
 
-async def test_a_secret_without_its_url_is_a_usage_error(peer: ScriptedGateway) -> None:
-    """The URL that a turn has is sealed: a new secret cannot be put beside it."""
-    ended = await forge("redeliver", "agt-1", "req_1", "--secret", "s2", env=env_of(peer))
-    assert ended.status == 2
-    assert "--webhook" in ended.err
-    assert peer.calls == []
+async def test_nothing_to_redeliver_is_said(peer: ScriptedGateway) -> None:
+    """Instead of a promise after which nothing comes; --from delivers again all the same."""
+    peer.refusals = {"/turns/req_1": (200, {**PARKED, "delivery": "delivered"}, {})}
+    nothing = await forge("redeliver", "agt-1", "req_1", env=env_of(peer))
+    assert (nothing.status, nothing.out) == (1, "")
+    assert "--from 1 delivers all of them again" in nothing.err
+    again = await forge("redeliver", "agt-1", "req_1", "--from", "1", env=env_of(peer))
+    assert again.status == 0
+    assert peer.bodies("POST", "/redeliver") == [{"from_seq": 1}]
+
+
+async def test_redeliver_with_another_secret_alone(peer: ScriptedGateway) -> None:
+    """How a receiver's secret is rotated; not every process of the machine must see it."""
+    turn = ("redeliver", "agt-1", "req_1", "--secret")
+    given = await forge(*turn, "s2", env=env_of(peer))
+    told = await forge(*turn, "-", env=env_of(peer), stdin=b"s3\n")
+    assert (given.status, told.status) == (0, 0)
+    secrets = [{"webhook_secret": "s2"}, {"webhook_secret": "s3"}]
+    assert peer.bodies("POST", "/redeliver") == secrets

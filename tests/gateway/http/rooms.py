@@ -16,6 +16,7 @@ from gateway.model import (
     Page,
     Stretch,
     Target,
+    TurnPage,
     TurnReport,
 )
 
@@ -172,13 +173,15 @@ class ScriptedReadBack:
     over: bool = False
     failure: Exception | None = None
     asked: list[tuple[Stretch, int]] = field(default_factory=list)
-    redeliveries: list[tuple[str, int, Target | None]] = field(default_factory=list)
+    redeliveries: list[tuple[str, int, Target | None, str]] = field(default_factory=list)
     taken: int = 0
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def turns(self, agent: Agent) -> Sequence[TurnReport]:
+    async def turns(self, agent: Agent, *, before: str = "") -> TurnPage:
         self._fail()
-        return self.reports
+        names = [report.request_id for report in self.reports]
+        end = names.index(before) if before else len(names)
+        return TurnPage(turns=tuple(self.reports[max(end - 2, 0) : end]), more=end > 2)
 
     async def turn(self, agent: Agent, request_id: str) -> TurnReport:
         self._fail()
@@ -188,10 +191,16 @@ class ScriptedReadBack:
         raise NotFound(f"agent {agent.agent_id} knows no turn {request_id}")
 
     async def redeliver(
-        self, agent: Agent, request_id: str, *, from_seq: int = 0, target: Target | None = None
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        from_seq: int = 0,
+        target: Target | None = None,
+        secret: str = "",
     ) -> int:
         await self.turn(agent, request_id)
-        self.redeliveries.append((request_id, from_seq, target))
+        self.redeliveries.append((request_id, from_seq, target, secret))
         return 1 + len(self.redeliveries)
 
     async def page(self, agent: Agent, stretch: Stretch, *, limit: int) -> Page:

@@ -203,6 +203,41 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
     writer.close()
 
 
+async def test_readers_that_take_nothing_make_room_for_others() -> None:
+    """What waits for slow readers is bounded together: the slowest goes, others read on."""
+    large = event(1, payload=b'"' + b"x" * 20_000_000 + b'"')
+    async with open_door(streams=Streams(most_bytes=50_000_000)) as door:
+        door.launcher.add("a1", "ada")
+        writers = []
+        for _ in range(3):
+            _, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1024)
+            lines = [f"GET {EVENTS}?user_id=ada HTTP/1.1", "Host: 127.0.0.1"]
+            lines += [f"Accept: {STREAM['accept']}"]
+            writer.write("\r\n".join([*lines, "", ""]).encode())
+            writers.append(writer)
+            door.readback.following.put_nowait([large])
+        await asyncio.wait_for(door.readback.closed.wait(), 10)
+        for number in (1, 2, None):
+            door.readback.following.put_nowait([event(number)] if number else None)
+        async with streaming(door.http, EVENTS, **ADA) as stream:
+            assert [message.id for message in await stream.rest()] == ["1", "2"]
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def test_the_end_of_the_gateway_leaves_no_half_event(door: Door) -> None:
+    """A reader in the middle of a large one gets no other words mixed into it."""
+    door.readback.following.put_nowait([event(1, payload=b'"' + b"x" * 20_000_000 + b'"')])
+    async with door.http.stream("GET", EVENTS, params=ADA, headers=STREAM) as response:
+        chunks = response.aiter_raw()
+        read = await anext(chunks)
+        door.streams.close()
+        async for chunk in chunks:
+            read += chunk
+    assert b"event: error" not in read
+    assert not read.endswith(b"\n\n")
+
+
 async def test_the_end_of_the_gateway_ends_streams_at_once(door: Door) -> None:
     """They say so, do not hold the shutdown up, and no other one begins."""
     async with streaming(door.http, EVENTS, **ADA) as stream:

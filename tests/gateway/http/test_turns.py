@@ -1,5 +1,6 @@
 """Turns over HTTP: what became of them, and redelivery."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +92,19 @@ async def test_the_list_leaves_out_what_does_not_apply(door: Door) -> None:
     }
 
 
+async def test_older_turns_are_a_page_away(door: Door) -> None:
+    """An agent with thousands of turns is listed in pieces, the newest first."""
+    door.readback.reports = [replace(PARKED, request_id=f"r-{number}") for number in range(3)]
+    newest = (await door.http.get(TURNS, params=ADA)).json()
+    assert [turn["request_id"] for turn in newest["turns"]] == ["r-1", "r-2"]
+    assert newest["more"]
+    older = (await door.http.get(TURNS, params={**ADA, "before": "r-1"})).json()
+    assert [turn["request_id"] for turn in older["turns"]] == ["r-0"]
+    assert not older["more"]
+    wrong = await door.http.get(TURNS, params={**ADA, "before": "a b"})
+    assert (wrong.status_code, wrong.json()["message"][:8]) == (400, "before: ")
+
+
 @pytest.mark.parametrize("turn", ["r-9", "a b", "x" * 129])
 async def test_an_unknown_turn_is_404(door: Door, turn: str) -> None:
     """Whatever its name."""
@@ -120,7 +134,12 @@ async def test_redelivery_is_answered_with_202(door: Door) -> None:
     body = {"from_seq": 3, "webhook_url": url, "webhook_secret": "s2"}
     await door.http.post(REDELIVER, json=body)
     target = Target(webhook_url=url, webhook_secret="s2")
-    assert door.readback.redeliveries == [("r-1", 0, None), ("r-1", 3, target)]
+    await door.http.post(REDELIVER, json={"webhook_secret": "s3"})
+    assert door.readback.redeliveries == [
+        ("r-1", 0, None, ""),
+        ("r-1", 3, target, "s2"),
+        ("r-1", 0, None, "s3"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +149,7 @@ async def test_redelivery_is_answered_with_202(door: Door) -> None:
         ({"from_seq": "3"}, "from_seq: "),
         ({"from_seq": 2**53}, "from_seq: "),
         ({"webhook_url": "ftp://x"}, "webhook_url: "),
-        ({"webhook_secret": "s2"}, "webhook_secret: webhook_url is missing"),
+        ({"webhook_secret": "s" * 513}, "webhook_secret: "),
     ],
 )
 async def test_a_wrong_redelivery_names_the_field(

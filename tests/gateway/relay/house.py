@@ -79,7 +79,7 @@ async def house(
         attachments = Attachments(launcher, links, keyring, poster, timing=times)
         accept = Accept(launcher, links, keyring, attachments, guard=guard, timing=times)
         lifecycle = Lifecycle(launcher, links, attachments, keyring=keyring, timing=times)
-        readback = ReadBack(launcher, links, keyring, attachments, timing=times)
+        readback = ReadBack(launcher, links, keyring, attachments, guard=guard, timing=times)
         parts = (launcher, keyring, links, attachments, accept, lifecycle, readback)
         await poster.start()
         try:

@@ -11,12 +11,12 @@ import pytest
 from gateway.delivery.payload import build
 from gateway.delivery.ticket import unseal
 from gateway.errors import BadRequest, Gone, NotFound, Unavailable
-from gateway.model import Agent, Stretch
+from gateway.model import Agent, Batch, Stretch, Target
 from gateway.relay.readback import PAGE_BYTES
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 from tests.gateway.delivery.events import event, final
-from tests.gateway.relay.house import AGENT, House, house
+from tests.gateway.relay.house import AGENT, SECRET, House, house
 
 
 async def the_agent(home: House) -> Agent:
@@ -60,7 +60,7 @@ async def test_a_turn_is_told_in_our_words() -> None:
             ),
             relay_pb2.Turn(request_id="r2", created_ms=2**62),
         ]
-        one, two = await home.readback.turns(await the_agent(home))
+        one, two = (await home.readback.turns(await the_agent(home))).turns
         assert await home.readback.turn(await the_agent(home), "r2") == two
         with pytest.raises(NotFound):
             await home.readback.turn(await the_agent(home), "r3")
@@ -162,6 +162,37 @@ async def test_a_break_in_the_middle_is_an_error(
             await anext(lists)
 
 
+async def test_following_goes_on_where_it_was() -> None:
+    """A quiet agent is asked now and then whether it is there; its reader sees nothing of it."""
+    async with house(follow_s=0.2) as home:
+        home.agent.replay = [[event(seq=1)], home.agent.hangs]
+        lists = await home.readback.follow(await the_agent(home), Stretch(after_seq=0))
+        assert lists is not None
+        async with aclosing(lists):
+            assert [told.seq for told in await anext(lists)] == [1]
+            home.agent.replay = [[event(seq=2)], home.agent.hangs]
+            assert [told.seq for told in await anext(lists)] == [2]
+    assert [(asked.after_seq, asked.follow) for asked in home.agent.replays] == [
+        (0, False),
+        (0, True),
+        (1, False),
+        (1, True),
+    ]
+
+
+async def test_an_agent_that_vanishes_is_not_followed_for_ever() -> None:
+    """A machine that is gone closes no connection: the reader is told to look elsewhere."""
+    async with house(follow_s=0.2, submit_s=0.2) as home:
+        home.agent.replay = [[event(seq=1)], home.agent.hangs]
+        lists = await home.readback.follow(await the_agent(home), Stretch())
+        assert lists is not None
+        async with aclosing(lists):
+            await anext(lists)
+            home.agent.replay = [home.agent.hangs]
+            with pytest.raises(Unavailable):
+                await anext(lists)
+
+
 async def test_leaving_ends_the_agents_work() -> None:
     """A reader that is cancelled while it waits leaves no call behind at the agent."""
     async with house() as home:
@@ -199,6 +230,36 @@ async def test_redelivery_keeps_the_ticket_or_replaces_it() -> None:
         assert (kept.request_id, kept.from_seq, kept.ticket) == ("r1", 0, b"")
         opened = unseal(home.keyring, replaced.ticket, agent_id=AGENT, request_id="r1")
         assert (replaced.from_seq, opened) == (2, home.target("/new"))
+
+
+async def test_redelivery_goes_nowhere_the_guard_refuses() -> None:
+    """Refused while it is still the caller's, by the field's name, as for a message."""
+    async with house() as home:
+        home.agent.turns = [ended()]
+        inside = Target(webhook_url="http://169.254.169.254/latest")
+        with pytest.raises(BadRequest, match=r"^webhook_url: .*169\.254\.169\.254"):
+            await home.readback.redeliver(await the_agent(home), "r1", target=inside)
+        assert not home.agent.redeliveries
+
+
+async def test_redelivery_with_another_secret_alone() -> None:
+    """A secret that leaked is replaced; where the events go, and in what batches, stays."""
+    async with house() as home:
+        batched = replace(home.target("/old"), batch=Batch(max_events=8, max_wait_ms=50))
+        turn = ended()
+        turn.ticket = home.ticket("r1", batched)
+        home.agent.turns = [turn]
+        agent = await the_agent(home)
+        await home.readback.redeliver(agent, "r1", secret="another")
+        [request] = home.agent.redeliveries
+        opened = unseal(home.keyring, request.ticket, agent_id=AGENT, request_id="r1")
+        assert opened == replace(batched, webhook_secret="another") != batched
+        assert SECRET not in repr(await home.readback.turn(agent, "r1"))
+        with pytest.raises(BadRequest, match=r"^webhook_secret: base64"):
+            await home.readback.redeliver(agent, "r1", secret="whsec_!")
+        turn.ticket = home.ticket("r2")
+        with pytest.raises(BadRequest, match=r"^webhook_url is missing"):
+            await home.readback.redeliver(agent, "r1", secret="another")
 
 
 async def test_redelivery_attaches_a_relay_where_none_is() -> None:
