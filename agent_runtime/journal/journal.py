@@ -123,6 +123,10 @@ class Journal:
     async def put_fact(self, name: str, value: str) -> None:
         await self._writer.submit(lambda c: statements.put_fact(c, name, value))
 
+    async def caught_up(self) -> None:
+        """Wait until all that was asked for so far is on disk, or refused."""
+        await self._writer.submit(lambda _: None)
+
     async def trim(self) -> None:
         """Remove what age and number let go; what the size lets go, goes by itself."""
         await self._space.trim_old()
