@@ -126,6 +126,8 @@ def redeliver(
         raise Invalid(f"ticket: turn {request_id} has none, and none is given")
     begin = from_seq or _first_open_seq(connection, turn)
     acked_seq = min(begin - 1, turn.acked_seq)
+    if from_seq > turn.trimmed_seq:
+        acked_seq = max(acked_seq, turn.trimmed_seq)  # never settled, and gone: abandoned before
     if acked_seq < turn.trimmed_seq:
         raise Trimmed(f"events up to seq {turn.trimmed_seq} are not kept any more")
     if turn.settled:

@@ -53,7 +53,7 @@ class Journal:
 
     async def accept(self, command: Command) -> Acceptance:
         """Raises Exhausted, Invalid."""
-        if self._space.behind:
+        if self._space.stuck or (command.kind.queued and self._space.behind):
             raise Exhausted("this agent's journal cannot be written fast enough; repeat later")
         if command.kind.queued and self._space.full:
             await self._space.trim()
@@ -206,7 +206,7 @@ class Journal:
         wanted: bool = False,
     ) -> Cursor:
         """Begin after `after_seq`; None: with the oldest row kept. Else as Cursor."""
-        return Cursor(self._reader, turn, after_seq or 0, whole=whole, wanted=wanted)
+        return Cursor(self._reader, turn, after_seq, whole=whole, wanted=wanted)
 
     def watch(self) -> Watch:
         """Close it when done."""
