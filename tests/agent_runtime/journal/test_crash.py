@@ -1,5 +1,6 @@
 """The journal after a death in mid-write (fault 32)."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,22 @@ async def main():
 asyncio.run(main())
 """
 
+_WRITE_SOME = """
+import asyncio, sys
+from pathlib import Path
+from agent_runtime.journal.journal import Journal
+from tests.agent_runtime.commands import message
+
+async def main():
+    async with Journal(Path(sys.argv[1])) as journal:
+        for number in range(int(sys.argv[2])):
+            await journal.accept(message(f"r{number}"))
+        for pragma in ("synchronous", "journal_mode"):
+            print(*journal._writer._connection.execute(f"PRAGMA {pragma}").fetchone())
+
+asyncio.run(main())
+"""
+
 
 def _write_until_killed(folder: Path) -> list[list[str]]:
     """The lines (number, seq) that the writer printed before kill -9."""
@@ -55,6 +72,20 @@ async def test_fault_32_nothing_acknowledged_is_lost_when_the_writer_is_killed(
         for number, seq in told:
             (row,) = journal.cursor(journal.turn(f"r{number}").turn, None).take()
             assert (row.seq, row.response.event.event_json) == (int(seq), number.encode())
+
+
+def test_every_commit_is_fsynced(tmp_path: Path) -> None:
+    """What was accepted outlives a power cut: one fsync at least for each answer, not just at
+    checkpoints."""
+    accepts = 40
+    trace = tmp_path / "trace"
+    command = [sys.executable, "-c", _WRITE_SOME, str(tmp_path), str(accepts)]
+    if strace := shutil.which("strace"):
+        command = [strace, "-f", "-e", "trace=fsync,fdatasync", "-o", str(trace), *command]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.split() == ["2", "wal"]  # FULL
+    if strace:
+        assert len(re.findall(r"f(?:data)?sync\(", trace.read_text("ascii"))) >= accepts
 
 
 @settings(

@@ -48,8 +48,9 @@ async def test_failures_of_what_is_settled_or_of_another_generation_do_not_count
     await journal.mark(turn, Mark("r1", 1, 1))
     await journal.fail(turn, Failure(request_id="r1", generation=1, seq=1, delay_ms=9))
     await journal.fail(turn, Failure(request_id="r1", generation=2, seq=2, delay_ms=9))
+    await journal.abandon(turn, request_id="r1", generation=2, reason="410")
     row = journal.turn("r1")
-    assert (row.attempts, row.next_attempt_ms) == (0, 0)
+    assert (row.attempts, row.next_attempt_ms, row.abandoned) == (0, 0, None)
 
 
 async def test_waits_and_words_are_bounded(journal: Journal) -> None:
@@ -108,6 +109,25 @@ async def test_what_is_not_kept_any_more_cannot_be_redelivered(tmp_path: Path) -
         with pytest.raises(Trimmed):
             await journal.redeliver("r1", 1, None)
         assert (journal.turn("r1").generation, journal.has_unsettled()) == (1, False)
+
+
+async def test_what_is_kept_of_an_abandoned_turn_can_be_redelivered(tmp_path: Path) -> None:
+    """From an event that is still there, though those before it have gone unsettled."""
+    async with Journal(tmp_path, max_bytes=RESERVE_BYTES + 20_000) as journal:
+        turn = (await journal.accept(message("r1"))).turn.turn
+        for _ in range(4):
+            await journal.room()
+            journal.append(turn, event("x" * 8_000))
+            await journal.abandon(turn, request_id="r1", generation=1, reason="410")
+        await journal.finish(turn, final(), OUTCOME_COMPLETED)
+        await journal.room()
+        gone = journal.turn("r1").trimmed_seq
+        assert 0 < gone < 4
+        with pytest.raises(Trimmed):
+            await journal.redeliver("r1", 0, None)
+        assert await journal.redeliver("r1", 4, None) == 2
+        assert journal.turn("r1").acked_seq == gone
+        assert journal.cursor(turn, gone).take()[0].seq == gone + 1
 
 
 def test_a_journal_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
