@@ -67,27 +67,27 @@ class Cursor:
 
     Owned by one task. Reads only what is committed; take() returning nothing
     means that there is nothing more yet. `wanted`: passes over what is not to be
-    delivered. `whole`: refuses to pass over what is not kept any more.
+    delivered. `whole`: refuses to pass over what is not kept any more; what was let go
+    of before it began is no gap when `after_seq` is None.
     """
 
     def __init__(
         self,
         reader: sqlite3.Connection,
         turn: int | None,
-        after_seq: int,
+        after_seq: int | None,
         *,
         whole: bool = False,
         wanted: bool = False,
     ) -> None:
         self._reader = reader
         self._turn = turn
-        self.seq = min(after_seq, MAX_SEQ)
+        self.seq = min(after_seq or 0, MAX_SEQ)
         self._whole = whole
         self._wanted = wanted
-
-    def stay_whole(self) -> None:
-        """From here on a gap is an error, also in mid-stream."""
-        self._whole = True
+        forgiving = whole and after_seq is None
+        self._forgiven_seq = self._trimmed_seq() if forgiving else 0
+        self._trims = retention.trims(reader) if forgiving else 0
 
     def take(
         self,
@@ -101,8 +101,13 @@ class Cursor:
         Raises:
             Trimmed: the cursor is `whole`, and rows after its place are not kept any more.
         """
-        if self._whole:
-            self._refuse_gap()
+        before = self.seq
+        taken = self._take(events, max_bytes, one_at_least)
+        if self._whole:  # asked last: what went meanwhile may be missing
+            self._refuse_gap(before)
+        return taken
+
+    def _take(self, events: int, max_bytes: int, one_at_least: bool) -> list[Row]:
         taken: list[Row] = []
         room = max_bytes
         while not taken:
@@ -136,13 +141,22 @@ class Cursor:
         given = {"turn": self._turn, "seq": self.seq, "limit": limit}
         return self._reader.execute(query, given)
 
-    def _refuse_gap(self) -> None:
+    def _refuse_gap(self, after_seq: int) -> None:
+        trimmed = self._trimmed_seq()
+        if trimmed <= max(after_seq, self._forgiven_seq) and not self._lost_more(after_seq):
+            return
+        raise Trimmed(f"events up to seq {trimmed} are not kept any more")
+
+    def _lost_more(self, after_seq: int) -> bool:
+        """Of what was forgiven some may have been kept, and have gone since."""
+        if self._turn is not None or after_seq >= self._forgiven_seq:
+            return False
+        return retention.trims(self._reader) != self._trims
+
+    def _trimmed_seq(self) -> int:
         if self._turn is None:
-            trimmed = retention.trimmed_seq(self._reader)
-        else:
-            row = self._reader.execute(
-                "SELECT trimmed_seq FROM turns WHERE turn = ?", (self._turn,)
-            ).fetchone()
-            trimmed = row[0] if row else 0
-        if trimmed > self.seq:
-            raise Trimmed(f"events up to seq {trimmed} are not kept any more")
+            return retention.trimmed_seq(self._reader)
+        row = self._reader.execute(
+            "SELECT trimmed_seq FROM turns WHERE turn = ?", (self._turn,)
+        ).fetchone()
+        return int(row[0]) if row else 0

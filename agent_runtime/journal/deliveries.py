@@ -98,10 +98,10 @@ def fail(connection: sqlite3.Connection, failure: Failure) -> None:
 
 
 def abandon(connection: sqlite3.Connection, request_id: str, generation: int, reason: str) -> None:
-    """Nothing of the turn is delivered any more; the turn itself goes on."""
+    """Nothing of the turn is delivered any more, after a last attempt; the turn goes on."""
     row = connection.execute(
-        "UPDATE turns SET abandoned = ?, next_attempt_ms = 0 WHERE request_id = ?"
-        " AND generation = ? AND settled = 0 RETURNING turn",
+        "UPDATE turns SET abandoned = ?, attempts = attempts + 1, next_attempt_ms = 0"
+        " WHERE request_id = ? AND generation = ? AND settled = 0 RETURNING turn",
         (reason[:MAX_WORDS], request_id, generation),
     ).fetchone()
     if row is not None:
@@ -128,7 +128,7 @@ def redeliver(
     begin = from_seq or _first_open_seq(connection, turn)
     acked_seq = min(begin - 1, turn.acked_seq)
     if turn.trimmed_seq < from_seq <= turn.last_seq:
-        acked_seq = max(acked_seq, turn.trimmed_seq)
+        acked_seq = max(acked_seq, turn.trimmed_seq)  # never settled, and gone: abandoned before
     if acked_seq < turn.trimmed_seq:
         raise Trimmed(f"events up to seq {turn.trimmed_seq} are not kept any more")
     if turn.settled:

@@ -56,7 +56,7 @@ class Journal:
 
     async def accept(self, command: Command) -> Acceptance:
         """Raises Exhausted, Invalid."""
-        if self._space.behind:
+        if self._space.stuck or (command.kind.queued and self._space.behind):
             raise Exhausted("this agent's journal cannot be written fast enough; repeat later")
         if command.kind.queued and self._space.full:
             await self._space.trim()
@@ -125,6 +125,10 @@ class Journal:
 
     async def put_fact(self, name: str, value: str) -> None:
         await self._writer.submit(lambda c: statements.put_fact(c, name, value))
+
+    async def caught_up(self) -> None:
+        """Wait until all that was asked for so far is on disk, or refused."""
+        await self._writer.submit(lambda _: None)
 
     async def trim(self) -> None:
         """Remove what age and number let go; what the size lets go, goes by itself."""
@@ -212,7 +216,7 @@ class Journal:
         wanted: bool = False,
     ) -> Cursor:
         """Begin after `after_seq`; None: with the oldest row kept. Else as Cursor."""
-        return Cursor(self._reader, turn, after_seq or 0, whole=whole, wanted=wanted)
+        return Cursor(self._reader, turn, after_seq, whole=whole, wanted=wanted)
 
     def watch(self) -> Watch:
         """Close it when done."""

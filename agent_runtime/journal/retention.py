@@ -16,6 +16,7 @@ _SLICE_ROWS = 1000
 _SLICE_BYTES = 8 * 1024 * 1024
 _SLICE_TURNS = 500
 _TRIMMED_FACT = "trimmed_seq"
+_TRIMS_FACT = "trims"
 
 _DELIVERABLE = "CASE WHEN ticket IS NULL OR abandoned IS NOT NULL THEN last_seq ELSE acked_seq END"
 """As in the schema's index turns_trimmable."""
@@ -28,6 +29,11 @@ ORDER BY turn LIMIT 1
 _KEEP_HIGHEST = """
 INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE
 SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))
+"""
+
+_COUNT = """
+INSERT INTO facts VALUES (?, '1') ON CONFLICT (name) DO UPDATE
+SET value = CAST(value AS INTEGER) + 1
 """
 
 _FORGET = """
@@ -55,7 +61,16 @@ def kept_bytes(connection: sqlite3.Connection) -> int:
 
 def trimmed_seq(connection: sqlite3.Connection) -> int:
     """The highest seq that was ever removed, 0 for none."""
-    row = connection.execute("SELECT value FROM facts WHERE name = ?", (_TRIMMED_FACT,)).fetchone()
+    return _number(connection, _TRIMMED_FACT)
+
+
+def trims(connection: sqlite3.Connection) -> int:
+    """How many times anything was removed."""
+    return _number(connection, _TRIMS_FACT)
+
+
+def _number(connection: sqlite3.Connection, fact: str) -> int:
+    row = connection.execute("SELECT value FROM facts WHERE name = ?", (fact,)).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -98,6 +113,7 @@ def _trim_turn(
         (seq, freed, turn),
     )
     connection.execute(_KEEP_HIGHEST, (_TRIMMED_FACT, str(seq)))
+    connection.execute(_COUNT, (_TRIMS_FACT,))
     return freed, count
 
 

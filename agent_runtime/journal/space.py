@@ -39,6 +39,11 @@ class Space:
         return self._unwritten_bytes > MAX_UNWRITTEN_BYTES
 
     @property
+    def stuck(self) -> bool:
+        """So much more that not even a short command may be added."""
+        return self._unwritten_bytes > MAX_UNWRITTEN_BYTES + RESERVE_BYTES
+
+    @property
     def has_room(self) -> bool:
         """Whether an event may be appended now."""
         return not self.full and not self.behind

@@ -39,7 +39,7 @@ class _Pending:
 @dataclass(slots=True)
 class _Batch:
     entries: list[_Pending]
-    error: sqlite3.OperationalError | None = field(default=None)
+    error: sqlite3.Error | None = field(default=None)
 
 
 class Writer:
@@ -110,9 +110,9 @@ class Writer:
             while not self._run_all(batch):
                 self._connection.execute("ROLLBACK")
             self._connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             batch.error = error
-            with contextlib.suppress(sqlite3.OperationalError):  # it may have rolled back itself
+            with contextlib.suppress(sqlite3.Error):  # it may have rolled back itself
                 self._connection.execute("ROLLBACK")
 
     def _run_all(self, batch: _Batch) -> bool:

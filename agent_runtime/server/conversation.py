@@ -45,7 +45,7 @@ class Conversation:
         self._runner = runner
         self._write = write
         self._watch = journal.watch()
-        self._open: dict[int, Cursor] = {}
+        self._open: dict[int, tuple[str, Cursor]] = {}  # request_id, and where it is
         self._refusals: deque[agent_pb2.AgentResponse] = deque()
         self._room = asyncio.Event()
         self._half_closed = False
@@ -58,7 +58,7 @@ class Conversation:
                 changed = await self._watch.changed()
                 await self._write_refusals()
                 for turn in changed & self._open.keys():
-                    await self._write_turn(turn)
+                    await self._follow(turn)
                 self._room.set()
             await reading
         finally:
@@ -92,15 +92,26 @@ class Conversation:
             self._watch.note(0)
         else:
             turn = accepted.turn.turn
-            self._open[turn] = self._journal.cursor(turn, None)
+            self._open[turn] = (
+                accepted.turn.request_id,
+                self._journal.cursor(turn, None, whole=True),
+            )
             self._watch.note(turn)
 
     async def _write_refusals(self) -> None:
         while self._refusals:
             await self._write(self._refusals.popleft())
 
-    async def _write_turn(self, turn: int) -> None:
-        cursor = self._open[turn]
+    async def _follow(self, turn: int) -> None:
+        """A client that reads so slowly that events have gone is told, not kept for ever."""
+        request_id, cursor = self._open[turn]
+        try:
+            await self._write_turn(turn, cursor)
+        except Trimmed as gap:
+            del self._open[turn]
+            await self._write(_refusal(request_id, gap))
+
+    async def _write_turn(self, turn: int, cursor: Cursor) -> None:
         while rows := cursor.take():
             for row in rows:
                 response = row.response

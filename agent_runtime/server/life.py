@@ -57,15 +57,16 @@ class Life:
         self.end()
 
     async def end_when_idle(self) -> None:
-        """Nothing to do for long: close Submit, look again, end."""
+        """Nothing to do for long: close Submit, end."""
         if not self._idle_exit_s:
             return
         watch = self._journal.watch()
         try:
-            while not await self._idle_now():
+            while not self._unused():
                 await self._change_within(watch, max(0.05, self._idle_exit_s - self._usage.idle_s))
         finally:
             watch.close()
+        self._runner.close()  # in the same step: what comes from here on is refused, not left
         log.info("idle_exit", extra={"idle_s": round(self._usage.idle_s)})
         self.end()
 
@@ -84,16 +85,6 @@ class Life:
         except TimeoutError:
             return
         self._usage.touch()
-
-    async def _idle_now(self) -> bool:
-        if not self._unused():
-            return False
-        self._runner.pause()
-        await asyncio.sleep(0)  # let what was just let in come to be seen
-        if self._unused():
-            return True
-        self._runner.resume()
-        return False
 
     def _unused(self) -> bool:
         return (

@@ -31,14 +31,17 @@ class Nudger:
 
     async def run(self) -> None:
         """For life."""
+        while self._where:
+            await self._slot.wait_free()
+            await self._wait_due()
+            await self._nudge_until_taken()
+
+    async def _wait_due(self) -> None:
+        """Watches only meanwhile: while a relay is attached nobody would read what was noted."""
         watch = self._journal.watch()
         try:
-            while self._where:
-                await self._slot.wait_free()
-                due_in_ms = self._journal.due_in_ms()
-                if due_in_ms == 0:
-                    await self._nudge_until_taken()
-                elif due_in_ms is None:
+            while (due_in_ms := self._journal.due_in_ms()) != 0:
+                if due_in_ms is None:
                     await watch.changed()
                 else:  # the clock may be set meanwhile
                     await watch.changed(timeout_s=min(due_in_ms / 1000, LAST_DELAY_S))

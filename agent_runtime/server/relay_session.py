@@ -136,6 +136,7 @@ class RelaySession:
                 self._moved = self._heard
                 self._turns.park(up.park)
             case "abandon":
+                self._moved = self._heard
                 self._turns.abandon(up.abandon)
 
     async def _guard(self) -> str:

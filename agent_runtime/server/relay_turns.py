@@ -42,6 +42,7 @@ class RelayTurns:
 
     async def run(self) -> None:
         """For the relay's life."""
+        await self._journal.caught_up()  # what the relay before said last: it may have parked
         changed = set(self._journal.undelivered())
         idle = False
         while True:

@@ -16,8 +16,8 @@ async def replay(journal: Journal, request: relay_pb2.ReplayRequest, write: Writ
         UnknownTurn, Trimmed
     """
     turn = journal.turn(request.request_id).turn if request.request_id else None
-    given = request.HasField("after_seq")
-    cursor = journal.cursor(turn, request.after_seq if given else None, whole=given)
+    after_seq = request.after_seq if request.HasField("after_seq") else None
+    cursor = journal.cursor(turn, after_seq, whole=True)
     watch = journal.watch()
     try:
         while True:
@@ -34,4 +34,3 @@ async def replay(journal: Journal, request: relay_pb2.ReplayRequest, write: Writ
 async def _write_rows(cursor: Cursor, write: Write) -> None:
     while rows := cursor.take():
         await write(relay_pb2.ReplayResponse.FromString(encoded(rows)))
-        cursor.stay_whole()

@@ -52,7 +52,6 @@ class Runner:
         self._running: tuple[Turn, Prompt] | None = None
         self._accepting: set[asyncio.Task[Acceptance]] = set()
         self._closing = False
-        self._paused = False
         self._stopping = False
         self.failure = ""
         """Why the last turn's backend could not be used; "" when it could."""
@@ -108,7 +107,7 @@ class Runner:
         Raises:
             Closing, Exhausted, Invalid: nothing was accepted.
         """
-        if self._closing or self._paused:
+        if self._closing:
             raise Closing("this agent takes no more commands: it is ending")
         accepting = asyncio.create_task(
             self._accept(command), name=f"accept-{command.request.request_id}"
@@ -117,12 +116,9 @@ class Runner:
         accepting.add_done_callback(self._accepting.discard)
         return await asyncio.shield(accepting)
 
-    def pause(self) -> None:
-        """Take no new command until `resume`."""
-        self._paused = True
-
-    def resume(self) -> None:
-        self._paused = False
+    def close(self) -> None:
+        """Take no new command any more."""
+        self._closing = True
 
     def hurry(self) -> None:
         """No more grace for the running turn, also where a `retire` or `drain` gives it now."""
@@ -130,7 +126,7 @@ class Runner:
 
     async def retire(self, *, graceful: bool) -> None:
         """End every open turn as interrupted, the running one after its chance; then the CLI."""
-        self._closing = True
+        self.close()
         await self._settle_accepting()
         queued, self._queue = list(self._queue), deque()
         for turn in queued:
@@ -140,7 +136,8 @@ class Runner:
 
     async def drain(self) -> None:
         """End the running turn, after its chance unless in a hurry; queued ones stay queued."""
-        self._closing = self._stopping = True
+        self._stopping = True
+        self.close()
         await self._settle_accepting()
         self._wake.set()
         await self._end_running(graceful=True)

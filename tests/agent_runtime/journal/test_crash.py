@@ -1,6 +1,9 @@
 """The journal after a death in mid-write (fault 32)."""
 
+import asyncio
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_runtime.errors import FolderBusy
+from agent_runtime.errors import FolderBusy, JournalBroken
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.lock import FolderLock
 from tests.agent_runtime.commands import event, message
@@ -29,6 +32,22 @@ async def main():
         await journal.put_fact("flush", "1")
         print(number, journal.latest_seq(), flush=True)
         number += 1
+
+asyncio.run(main())
+"""
+
+_WRITE_SOME = """
+import asyncio, sys
+from pathlib import Path
+from agent_runtime.journal.journal import Journal
+from tests.agent_runtime.commands import message
+
+async def main():
+    async with Journal(Path(sys.argv[1])) as journal:
+        for number in range(int(sys.argv[2])):
+            await journal.accept(message(f"r{number}"))
+        for pragma in ("synchronous", "journal_mode"):
+            print(*journal._writer._connection.execute(f"PRAGMA {pragma}").fetchone())
 
 asyncio.run(main())
 """
@@ -55,6 +74,36 @@ async def test_fault_32_nothing_acknowledged_is_lost_when_the_writer_is_killed(
         for number, seq in told:
             (row,) = journal.cursor(journal.turn(f"r{number}").turn, None).take()
             assert (row.seq, row.response.event.event_json) == (int(seq), number.encode())
+
+
+async def test_a_file_that_is_damaged_under_us_is_told_in_words(tmp_path: Path) -> None:
+    """Nobody waits for ever for a writer that has died of it, and the runtime can still end."""
+    async with Journal(tmp_path) as journal:
+        await journal.accept(message("r1"))
+        other = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+        other.execute("CREATE TABLE other (a)")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        other.close()
+        with (tmp_path / "journal.db").open("r+b") as file:
+            file.write(bytes(100))
+        accepting = asyncio.ensure_future(journal.accept(message("r2")))
+        assert not (await asyncio.wait({accepting}, timeout=0.3))[0]
+    with pytest.raises(JournalBroken, match="not a database"):
+        await asyncio.wait_for(accepting, 10)
+
+
+def test_every_commit_is_fsynced(tmp_path: Path) -> None:
+    """What was accepted outlives a power cut: one fsync at least for each answer, not just at
+    checkpoints."""
+    accepts = 40
+    trace = tmp_path / "trace"
+    command = [sys.executable, "-c", _WRITE_SOME, str(tmp_path), str(accepts)]
+    if strace := shutil.which("strace"):
+        command = [strace, "-f", "-e", "trace=fsync,fdatasync", "-o", str(trace), *command]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout.split() == ["2", "wal"]  # FULL
+    if strace:
+        assert len(re.findall(r"f(?:data)?sync\(", trace.read_text("ascii"))) >= accepts
 
 
 @settings(

@@ -49,8 +49,9 @@ async def test_failures_of_what_is_settled_or_of_another_generation_do_not_count
     await journal.mark(turn, Mark("r1", 1, 1))
     await journal.fail(turn, Failure(request_id="r1", generation=1, seq=1, delay_ms=9))
     await journal.fail(turn, Failure(request_id="r1", generation=2, seq=2, delay_ms=9))
+    await journal.abandon(turn, request_id="r1", generation=2, reason="410")
     row = journal.turn("r1")
-    assert (row.attempts, row.next_attempt_ms) == (0, 0)
+    assert (row.attempts, row.next_attempt_ms, row.abandoned) == (0, 0, None)
 
 
 async def test_waits_and_words_are_bounded(journal: Journal) -> None:

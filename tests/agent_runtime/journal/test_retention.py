@@ -63,6 +63,30 @@ async def test_a_reader_of_all_turns_is_told_of_a_gap(tmp_path: Path) -> None:
         assert journal.cursor(None, trimmed, whole=True).take()[0].seq == trimmed + 1
 
 
+async def test_a_reader_of_all_that_is_kept_is_not_stopped_by_what_went_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An old turn that nobody takes is read to its end though newer ones have gone; what goes
+    while it is read is told."""
+    monkeypatch.setattr(retention, "MAX_AGE_MS", -60_000)
+    async with Journal(tmp_path) as journal:
+        old = (await journal.accept(message("r1"))).turn.turn
+        for _ in range(100):
+            journal.append(old, event())
+        new = (await journal.accept(message("r2", ticket=b""))).turn.turn
+        journal.append(new, event())
+        await journal.caught_up()
+        await journal.trim()
+        assert journal.turn("r2").trimmed_seq == 101
+        reader, other = (journal.cursor(None, None, whole=True) for _ in range(2))
+        assert [row.seq for _ in range(2) for row in reader.take()] == list(range(1, 101))
+        assert len(other.take()) == 64
+        await journal.mark(old, Mark("r1", 1, 100))
+        await journal.trim()
+        with pytest.raises(Trimmed):
+            other.take()
+
+
 async def test_age_and_number_end_a_turn_and_its_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,10 @@ class Gateway:
         async with asyncio.timeout(20):
             await asyncio.wait({self._task})
 
+    def close(self) -> None:
+        """Say nothing more, and half-close."""
+        self._up.put_nowait(None)
+
     async def hang_up(self) -> None:
         """The stream breaks."""
         self._task.cancel()

@@ -1,6 +1,7 @@
 """One relay over a real journal: parking, failures, redelivering, death, wanted kinds."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import MAX_PARK_MS
 from agent_runtime.journal.statements import now_ms
+from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_parked import MAX_WAIT_S, Parked
 from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
 from proto.agent.v1 import agent_pb2
@@ -185,6 +187,40 @@ async def test_fault_33_a_silent_relay_is_replaced_and_only_its_marks_still_coun
             assert (turn.abandoned, turn.next_attempt_ms, turn.attempts) == (None, 0, 0)
             second.ack("r1", 2)
             await agent.until(acked_seq=3)
+
+
+async def test_a_relay_begins_with_what_the_one_before_said_last(agent: Agent) -> None:
+    """Fault 6: it parked and went while the disk was slow; the next one does not try too early."""
+    go_on = threading.Event()
+    await agent.emit(3)
+    async with relayed(agent) as first:
+        await first.until_pending("r1", 3)
+        agent.journal._writer.submit(lambda _: go_on.wait(10))
+        first.park("r1", delay_ms=3_600_000)
+        first.close()
+        await first.over()
+    async with relayed(agent) as second:
+        assert not await second.dead_within(0.1)
+        go_on.set()
+        await agent.until(attempts=1)
+        await agent.written()
+        assert second.opened == []
+
+
+async def test_the_nudger_remembers_nothing_while_a_relay_is_attached(
+    agent: Agent, tmp_path: Path
+) -> None:
+    """It would gather every turn of a life; what is due is in the tables."""
+    nudger = Nudger(
+        agent_id="agent-1", where=f"dir:{tmp_path}", journal=agent.journal, slot=agent.slot
+    )
+    nudging = asyncio.create_task(nudger.run())
+    async with relayed(agent) as gateway:
+        await agent.emit()
+        await gateway.until_pending("r1")
+        assert len(agent.journal._watches) == 1  # the relay's own
+    nudging.cancel()
+    await asyncio.wait({nudging})
 
 
 async def test_signs_of_life_keep_a_relay(agent: Agent) -> None:

@@ -1,6 +1,7 @@
 """A journal that is full of what nobody takes: the turn waits, and can still be ended."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,10 +12,11 @@ from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.errors import Exhausted
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import Mark
-from agent_runtime.journal.space import RESERVE_BYTES
+from agent_runtime.journal.space import MAX_UNWRITTEN_BYTES, RESERVE_BYTES
 from agent_runtime.model import BackendEvent, Kind, TurnEnd
 from agent_runtime.turns.command import check
 from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2
 from tests.agent_runtime.commands import interrupt, message
 from tests.agent_runtime.turns.scripted import COMPLETED, ScriptedBackend
 from tests.agent_runtime.turns.test_runner import Bench
@@ -75,6 +77,21 @@ async def test_a_turn_that_waits_for_room_is_not_over_its_limit(tmp_path: Path) 
         watch.close()
         assert (await ending).outcome == agent_pb2.OUTCOME_COMPLETED
         assert turn.last_seq == FEW + 1
+
+
+async def test_an_interrupt_gets_through_a_writer_that_is_behind(tmp_path: Path) -> None:
+    """A CLI that says more than the disk takes can be stopped; messages are refused meanwhile."""
+    go_on = threading.Event()
+    async with small_bench(tmp_path) as b:
+        turn = (await b.journal.accept(message("r1"))).turn.turn
+        b.journal._writer.submit(lambda _: go_on.wait(10))
+        b.journal.append(turn, b"x" * (MAX_UNWRITTEN_BYTES + 1))
+        interrupting = asyncio.create_task(b.runner.submit(interrupt("i1", target="r1")))
+        with pytest.raises(Exhausted):
+            await b.runner.submit(message("r2"))
+        go_on.set()
+        accepted = await interrupting
+        assert accepted.result == relay_pb2.SubmitResponse.RESULT_ACCEPTED
 
 
 async def test_an_interrupt_gets_through_to_a_turn_that_waits_for_room(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The queue and the runner, over a real journal and a scripted backend."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -263,6 +264,37 @@ async def test_a_graceful_end_gives_the_running_turn_its_chance(tmp_path: Path) 
         going_on.set()
         await retiring
         assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_COMPLETED
+
+
+async def test_retiring_ends_what_is_being_accepted_too(tmp_path: Path) -> None:
+    """A message that is on its way to the disk when DELETE comes does not run afterwards."""
+    go_on = threading.Event()
+    async with bench(tmp_path) as b:
+        b.journal._writer.submit(lambda _: go_on.wait(10))
+        submitting = asyncio.create_task(b.runner.submit(message("r1", "one")))
+        await asyncio.sleep(0)
+        retiring = asyncio.create_task(b.runner.retire(graceful=False))
+        assert not (await asyncio.wait({retiring}, timeout=0.2))[0]
+        go_on.set()
+        await retiring
+        await submitting
+        assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_INTERRUPTED
+        assert b.backend.prompts == []
+
+
+async def test_draining_waits_for_what_is_being_accepted(tmp_path: Path) -> None:
+    """Its caller gets an answer, a short turn its final, before the journal is closed."""
+    go_on = threading.Event()
+    async with bench(tmp_path) as b:
+        b.journal._writer.submit(lambda _: go_on.wait(10))
+        submitting = asyncio.create_task(b.runner.submit(interrupt("i1")))
+        await asyncio.sleep(0)
+        draining = asyncio.create_task(b.runner.drain())
+        assert not (await asyncio.wait({draining}, timeout=0.2))[0]
+        go_on.set()
+        await draining
+        assert submitting.done()
+        assert b.journal.turn("i1").ended
 
 
 async def test_draining_keeps_what_is_queued(tmp_path: Path) -> None:
