@@ -51,11 +51,16 @@ class Runtimes:
         known = self._serving.get(agent_id)
         if known is None:
             return None
-        folder, bound = known
-        if stamp(folder.socket) == bound and folder.is_running():
+        folder, _ = known
+        if self.has_answered(agent_id) and folder.is_running():
             return folder.target
         del self._serving[agent_id]
         return None
+
+    def has_answered(self, agent_id: str) -> bool:
+        """Whether its socket is the one that once answered, dead or alive; one stat."""
+        known = self._serving.get(agent_id)
+        return known is not None and stamp(known[0].socket) == known[1]
 
     def is_starting(self, agent_id: str) -> bool:
         return agent_id in self._starts
