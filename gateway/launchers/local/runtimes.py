@@ -109,10 +109,14 @@ class Runtimes:
         return process.last_words()
 
     def keep(self, agent_ids: Collection[str]) -> None:
-        """Forget what is known of all others."""
+        """Forget what is known of all others, but for those that serve.
+
+        They were made after somebody looked for these; where they are gone, so is the socket.
+        """
         self.backoff.keep(agent_ids)
-        for gone in self._serving.keys() - set(agent_ids):
-            del self._serving[gone]
+        for other in self._serving.keys() - set(agent_ids):
+            if not self.has_answered(other):
+                del self._serving[other]
 
     async def close(self) -> None:
         """Stop starting. Runtimes go on, also those that do not serve yet."""
