@@ -9,6 +9,7 @@ Rooms, from the door inwards; imports point downwards only:
     processes    CLI processes in groups of their own, ended whole
     process_table  what the system tells about processes
     settings     the environment, read once
+    logs         one event a line, for machines
     errors       the error tree        model: the facts all rooms share
 
 Shares nothing with `gateway` but `proto`.

@@ -4,8 +4,7 @@ import logging
 import os
 import sys
 
-from pythonjsonlogger.json import JsonFormatter
-
+from agent_runtime import logs
 from agent_runtime.errors import BackendUnusable, FolderBusy, RuntimeFault
 
 EXIT_BUSY = 75
@@ -52,7 +51,7 @@ def _run() -> int:
     from agent_runtime.settings import Settings
 
     private_files()
-    _log_json()
+    logs.configure()
     try:
         uvloop.run(serve(Settings.from_env(os.environ), os.environ))
     except FolderBusy:
@@ -61,18 +60,6 @@ def _run() -> int:
         logging.getLogger(__name__).error("cannot_run", extra={"reason": str(fault)})  # noqa: TRY400 - a sentence, not a traceback
         return 1
     return 0
-
-
-def _log_json() -> None:
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        JsonFormatter(
-            ["levelname", "name", "message"],
-            rename_fields={"levelname": "level", "name": "logger", "message": "event"},
-            timestamp="time",
-        )
-    )
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 if __name__ == "__main__":

@@ -9,14 +9,12 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TextIO
-
-from pythonjsonlogger.core import RESERVED_ATTRS
-from pythonjsonlogger.json import JsonFormatter
 
 from gateway.settings import Settings
 
-_NO_FIELDS = frozenset({*RESERVED_ATTRS, "message", "asctime"})
+_NO_FIELDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 _PLAIN = re.compile(r"[\w./:@+-]+")
 
 
@@ -31,11 +29,28 @@ def configure(settings: Settings, stream: TextIO = sys.stderr) -> None:
 def _formatter(settings: Settings, stream: TextIO) -> logging.Formatter:
     if settings.log_format == "text" or (settings.log_format == "auto" and stream.isatty()):
         return TextFormatter()
-    return JsonFormatter(
-        ["levelname", "name", "message"],
-        rename_fields={"levelname": "level", "name": "logger", "message": "event"},
-        timestamp="time",
-    )
+    return JsonFormatter()
+
+
+class JsonFormatter(logging.Formatter):
+    """`{"level": "INFO", "logger": "gateway.http", "event": "request", "status": 202, ...}`.
+
+    ASCII only, so that nothing in a value can break a line or fail to be written.
+    """
+
+    _encode = json.JSONEncoder(default=str).encode
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **fields_of(record),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        if record.exc_info:
+            line["exc_info"] = self.formatException(record.exc_info)
+        return self._encode(line)
 
 
 class TextFormatter(logging.Formatter):

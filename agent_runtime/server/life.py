@@ -77,14 +77,9 @@ class Life:
             await self._journal.trim()
 
     async def _change_within(self, watch: Watch, limit_s: float) -> None:
-        """Whatever happens to a turn is use; while one is open, nothing else is waited for."""
-        try:
-            limit = None if self._journal.has_unsettled() else limit_s
-            async with asyncio.timeout(limit):
-                await watch.changed()
-        except TimeoutError:
-            return
-        self._usage.touch()
+        """Whatever happens to a turn is use; so is that one is open."""
+        if await watch.changed(timeout_s=limit_s) or self._journal.has_unsettled():
+            self._usage.touch()
 
     def _unused(self) -> bool:
         return (

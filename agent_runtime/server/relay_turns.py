@@ -155,7 +155,8 @@ class RelayTurns:
         self._windows[turn.turn] = window
         self._by_request[turn.request_id] = window
         await self._write(relay_pb2.RelayDown(turn=_open(turn)))
-        await self._send(window)
+        if turn.last_seq > turn.acked_seq:
+            await self._send(window)
 
     async def _send(self, window: Window) -> None:
         while rows := window.take():

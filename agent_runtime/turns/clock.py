@@ -13,7 +13,8 @@ class TurnClock:
         self._left_s = limit_s
         self._stops = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._over = asyncio.Event()
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done once the time is up."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -36,15 +37,15 @@ class TurnClock:
             if not self._stops:
                 self._go()
 
-    async def run_out(self) -> None:
-        """Wait until the time is up."""
-        await self._over.wait()
-
     def _go(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._left_s, self._over.set)
+        self._timer = asyncio.get_running_loop().call_later(self._left_s, self._end)
 
     def _hold(self) -> None:
         if self._timer is not None:
             self._left_s = max(0.0, self._timer.when() - asyncio.get_running_loop().time())
             self._timer.cancel()
             self._timer = None
+
+    def _end(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)

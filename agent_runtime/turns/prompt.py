@@ -30,11 +30,12 @@ class Prompt:
         self._content = content
         self._sink = sink
         self._clock = clock
-        self._interrupted = asyncio.Event()
+        self._interrupted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def interrupt(self) -> None:
         """Make `run` end soon."""
-        self._interrupted.set()
+        if not self._interrupted.done():
+            self._interrupted.set_result(None)
 
     async def run(self) -> TurnEnd:
         """To the end, whatever the CLI does; at most the limit and the time it takes to stop."""
@@ -52,21 +53,16 @@ class Prompt:
     async def _drive(self) -> TurnEnd:
         if not self._backend.running:
             await self._backend.start()
-        if self._interrupted.is_set():
+        if self._interrupted.done():
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         return await self._backend.prompt(self._content, self._sink)
 
     async def _wait(self, work: "asyncio.Task[TurnEnd]") -> _Ending:
-        interrupted = asyncio.create_task(self._interrupted.wait(), name="interrupt")
-        run_out = asyncio.create_task(self._clock.run_out(), name="turn-limit")
-        try:
-            await asyncio.wait({work, interrupted, run_out}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            interrupted.cancel()
-            run_out.cancel()
+        ends = (work, self._interrupted, self._clock.over)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             return _Ending.BY_ITSELF
-        return _Ending.INTERRUPT if self._interrupted.is_set() else _Ending.LIMIT
+        return _Ending.INTERRUPT if self._interrupted.done() else _Ending.LIMIT
 
     async def _halt(self, work: "asyncio.Task[TurnEnd]") -> None:
         """Interrupt; what does not obey loses its processes, and at last its task."""

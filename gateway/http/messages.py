@@ -17,7 +17,7 @@ from gateway.http.forms import Content, RequestId, Unsupported, WebhookSecret, W
 from gateway.http.operations import Answer, Call, Header, Operation, json_response
 from gateway.http.problems import Problem
 from gateway.launchers.protocol import Launcher
-from gateway.model import Accepted, Delivery, Target
+from gateway.model import Accepted, Agent, Delivery, Target
 
 IDEMPOTENCY_KEY = Header(
     name="Idempotency-Key",
@@ -41,7 +41,7 @@ class Commands(Protocol):
 
     async def message(
         self,
-        agent_id: str,
+        agent: Agent,
         request_id: str,
         content: str,
         *,
@@ -52,7 +52,7 @@ class Commands(Protocol):
 
     async def interrupt(
         self,
-        agent_id: str,
+        agent: Agent,
         request_id: str,
         *,
         turn: str = "",
@@ -170,7 +170,7 @@ class MessagesResource:
         agent = await own_agent(self._launcher, call)
         timeout_s = call.body.timeout_s
         accepted = await self._commands.message(
-            agent.agent_id,
+            agent,
             request_id,
             plain(call.body.content),
             timeout_ms=0 if timeout_s is UNSET else math.ceil(timeout_s * 1000),
@@ -185,7 +185,7 @@ class MessagesResource:
         target = call.body.target()
         agent = await own_agent(self._launcher, call)
         accepted = await self._commands.interrupt(
-            agent.agent_id,
+            agent,
             request_id,
             turn=plain(call.body.target_turn),
             target=target,

@@ -47,7 +47,7 @@ class Accept:
 
     async def message(
         self,
-        agent_id: str,
+        agent: Agent,
         request_id: str,
         content: str,
         *,
@@ -60,13 +60,12 @@ class Accept:
         `target` None: its events are only read back.
 
         Raises:
-            NotFound: there is no such agent.
+            NotFound: the agent is gone.
             BadRequest: the agent refuses a field, or the guard the address; names it.
             Conflict: the request_id stands for other content.
             Exhausted: the agent takes no more for now.
             Unavailable: it does not answer; repeating the same is safe.
         """
-        agent = await self._launcher.get(agent_id)
         try:
             sent = agent_pb2.SendMessageRequest(content=content, timeout_ms=timeout_ms)
         except ValueError as error:
@@ -78,7 +77,7 @@ class Accept:
 
     async def interrupt(
         self,
-        agent_id: str,
+        agent: Agent,
         request_id: str,
         *,
         turn: str = "",
@@ -86,7 +85,6 @@ class Accept:
         delivery: Delivery | None = None,
     ) -> Accepted:
         """Ends the named turn, or the running one; itself a short turn. Raises as `message`."""
-        agent = await self._launcher.get(agent_id)
         interrupt = agent_pb2.InterruptRequest(target=turn)
         request = agent_pb2.AgentRequest(request_id=request_id, interrupt=interrupt)
         return await self._command(agent, request, target, delivery)

@@ -37,7 +37,10 @@ class Filed:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """An agent as it was seen. `running`: its lock is held; `clean`: it has nothing left to do."""
+    """An agent as it was seen.
+
+    `running`: its lock is held; `clean`: it is not, and there is nothing left to do.
+    """
 
     folder: "AgentFolder"
     filed: Filed
@@ -94,6 +97,8 @@ class AgentFolder:
     def look(self, known: Filed | None) -> Sighting | None:
         """None where there is no agent. `known`: what was read before, read again if changed.
 
+        Whether an agent that runs is clean means nothing, and is not looked at.
+
         Raises:
             Unavailable: its facts cannot be read, or whether it lives cannot be told.
         """
@@ -101,7 +106,7 @@ class AgentFolder:
         if filed is None or filed.facts.agent_id != self.agent_id:
             return None
         running = self.is_running()
-        clean = self.is_clean()
+        clean = not running and self.is_clean()
         if not running and not clean:  # it may have started, and removed the mark, in between
             running = self.is_running()
         return Sighting(self, filed, self.is_deleted(), running, clean)

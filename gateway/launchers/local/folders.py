@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.errors import NotFound, StartFailed, Unavailable
-from gateway.launchers.local.folder import TRASH_PREFIX, AgentFolder, Filed, Sighting
+from gateway.launchers.local.folder import TRASH_PREFIX, AgentFolder, Sighting
 from gateway.launchers.local.sockets import agent_socket_name
 
 HALF_MADE_AGE_S = 3600.0
@@ -62,12 +62,17 @@ class AgentFolders:
             agent_id, self._path / agent_id, self._sockets / agent_socket_name(agent_id)
         )
 
-    def survey(self, known: Mapping[str, Filed]) -> Survey:
-        """Look at everything. Raises Unavailable when the folder cannot be listed."""
+    def survey(self, known: Mapping[str, Sighting]) -> Survey:
+        """Look at everything. Raises Unavailable when the folder cannot be listed.
+
+        `known`: as it was seen before; of that nothing is read again but what has changed.
+        """
         sightings, unseen, abandoned = [], {}, []
-        for folder in self._folders():
+        for name in self._names():
+            before = known.get(name)
+            folder = before.folder if before else self.folder(name)
             try:
-                seen = folder.look(known.get(folder.agent_id))
+                seen = folder.look(before.filed if before else None)
             except Unavailable as error:
                 unseen[folder.agent_id] = str(error)
                 continue
@@ -82,13 +87,13 @@ class AgentFolders:
         for path in self._trash():
             remove(path)
 
-    def _folders(self) -> list[AgentFolder]:
+    def _names(self) -> list[str]:
         try:
             with os.scandir(self._path) as entries:
                 names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except OSError as error:
             raise Unavailable(f"agents cannot be listed: {error.strerror}") from error
-        return [self.folder(name) for name in names if _AGENT_ID.fullmatch(name)]
+        return [name for name in names if _AGENT_ID.fullmatch(name)]
 
     def _trash(self) -> Iterator[Path]:
         return self._path.glob(f"{TRASH_PREFIX}*")

@@ -12,7 +12,7 @@ from gateway.keyring import Keyring
 from gateway.launchers.local import sockets
 from gateway.launchers.local.environment import AgentEnvironment, check_given
 from gateway.launchers.local.facts import AgentFacts
-from gateway.launchers.local.folder import AgentFolder, Filed, Sighting
+from gateway.launchers.local.folder import AgentFolder, Sighting
 from gateway.launchers.local.folders import AgentFolders, Survey, remove
 from gateway.launchers.local.nudge import NudgeSocket
 from gateway.launchers.local.runtimes import Runtimes
@@ -57,7 +57,7 @@ class LocalLauncher:
             changed=self._changed,
             every_s=sweep_every_s,
         )
-        self._filed: dict[str, Filed] = {}
+        self._seen: dict[str, Sighting] = {}
         self._unseen: Collection[str] = ()
         self._backends: frozenset[str] = frozenset()
         self._nudge: NudgeSocket | None = None
@@ -162,21 +162,23 @@ class LocalLauncher:
 
     async def _look(self, agent_id: str) -> Sighting | None:
         """Cheap enough for every message where the agent is known, else in a thread."""
-        folder = self._folders.folder(agent_id)
-        known = self._filed.get(agent_id)
-        seen = folder.look(known) if known else await asyncio.to_thread(folder.look, None)
-        if seen is None:
-            self._filed.pop(agent_id, None)
+        known = self._seen.get(agent_id)
+        if known is not None:
+            seen = known.folder.look(known.filed)
         else:
-            self._filed[agent_id] = seen.filed
+            seen = await asyncio.to_thread(self._folders.folder(agent_id).look, None)
+        if seen is None:
+            self._seen.pop(agent_id, None)
+        else:
+            self._seen[agent_id] = seen
         return seen
 
     async def _survey(self) -> Survey:
-        known = dict(self._filed)
+        known = dict(self._seen)
         survey = await asyncio.to_thread(self._folders.survey, known)
-        self._filed = {name: known[name] for name in survey.unseen if name in known}
-        self._filed |= {seen.facts.agent_id: seen.filed for seen in survey.sightings}
-        self._runtimes.keep(self._filed.keys() | survey.unseen.keys())
+        self._seen = {name: known[name] for name in survey.unseen if name in known}
+        self._seen |= {seen.facts.agent_id: seen for seen in survey.sightings}
+        self._runtimes.keep(self._seen.keys() | survey.unseen.keys())
         for agent_id in survey.unseen.keys() - self._unseen:
             _LOG.warning(
                 "agent_unseen", extra={"agent": agent_id, "reason": survey.unseen[agent_id]}
@@ -187,8 +189,8 @@ class LocalLauncher:
     async def _shown(self, seen: Sighting) -> Agent:
         agent_id = seen.facts.agent_id
         if seen.running:
-            serves = self._runtimes.serving_target(agent_id) is not None
-            if serves or await self._runtimes.check(seen.folder, within_s=_CHECK_S):
+            answered = self._runtimes.has_answered(agent_id)
+            if answered or await self._runtimes.check(seen.folder, within_s=_CHECK_S):
                 return _agent(seen.facts, "Running")
             return _agent(seen.facts, "Pending", reason="Starting")
         if seen.clean:

@@ -51,11 +51,16 @@ class Runtimes:
         known = self._serving.get(agent_id)
         if known is None:
             return None
-        folder, bound = known
-        if stamp(folder.socket) == bound and folder.is_running():
+        folder, _ = known
+        if self.has_answered(agent_id) and folder.is_running():
             return folder.target
         del self._serving[agent_id]
         return None
+
+    def has_answered(self, agent_id: str) -> bool:
+        """Whether its socket is the one that once answered, dead or alive; one stat."""
+        known = self._serving.get(agent_id)
+        return known is not None and stamp(known[0].socket) == known[1]
 
     def is_starting(self, agent_id: str) -> bool:
         return agent_id in self._starts
@@ -104,10 +109,14 @@ class Runtimes:
         return process.last_words()
 
     def keep(self, agent_ids: Collection[str]) -> None:
-        """Forget what is known of all others."""
+        """Forget what is known of all others, but for those that serve.
+
+        They were made after somebody looked for these; where they are gone, so is the socket.
+        """
         self.backoff.keep(agent_ids)
-        for gone in self._serving.keys() - set(agent_ids):
-            del self._serving[gone]
+        for other in self._serving.keys() - set(agent_ids):
+            if not self.has_answered(other):
+                del self._serving[other]
 
     async def close(self) -> None:
         """Stop starting. Runtimes go on, also those that do not serve yet."""

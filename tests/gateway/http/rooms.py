@@ -92,7 +92,7 @@ class ScriptedCommands:
 
     async def message(
         self,
-        agent_id: str,
+        agent: Agent,
         request_id: str,
         content: str,
         *,
@@ -101,18 +101,20 @@ class ScriptedCommands:
         delivery: Delivery | None = None,
     ) -> Accepted:
         said = {"content": content, "timeout_ms": timeout_ms, "target": target}
-        return await self._accept(agent_id, request_id, **said, delivery=delivery)
+        return await self._accept(agent.agent_id, request_id, **said, delivery=delivery)
 
     async def interrupt(
         self,
-        agent_id: str,
+        agent: Agent,
         request_id: str,
         *,
         turn: str = "",
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted:
-        return await self._accept(agent_id, request_id, turn=turn, target=target, delivery=delivery)
+        return await self._accept(
+            agent.agent_id, request_id, turn=turn, target=target, delivery=delivery
+        )
 
     async def _accept(self, agent_id: str, request_id: str, **said: object) -> Accepted:
         if self.hold is not None:

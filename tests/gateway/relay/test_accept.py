@@ -7,16 +7,20 @@ import pytest
 
 from gateway.delivery.ticket import unseal
 from gateway.errors import BadRequest, Conflict, Exhausted, NotFound, Unavailable
-from gateway.model import Batch, Delivery, Target
+from gateway.model import Agent, Batch, Delivery, Target
 from proto.relay.v1 import relay_pb2
 from tests.gateway.relay.house import AGENT, House, house
 
 Answer = relay_pb2.SubmitResponse
 
 
-async def message(home: House, agent_id: str = AGENT, *, text: str = "hello") -> bool:
+def known(home: House) -> Agent:
+    return home.launcher.agents[AGENT]
+
+
+async def message(home: House, *, text: str = "hello") -> bool:
     accepted = await home.accept.message(
-        agent_id, "r1", text, timeout_ms=60_000, target=home.target()
+        known(home), "r1", text, timeout_ms=60_000, target=home.target()
     )
     assert accepted.request_id == "r1"
     return accepted.replayed
@@ -38,8 +42,8 @@ async def test_a_message_is_submitted_with_its_sealed_target() -> None:
 async def test_an_interrupt_names_its_turn() -> None:
     """The target travels; "" is the running turn."""
     async with house() as home:
-        await home.accept.interrupt(AGENT, "i1", turn="r1", target=home.target())
-        await home.accept.interrupt(AGENT, "i2", target=None)
+        await home.accept.interrupt(known(home), "i1", turn="r1", target=home.target())
+        await home.accept.interrupt(known(home), "i2", target=None)
     first, second = home.agent.submits
     assert first.request.interrupt.target == "r1"
     assert second.request.WhichOneof("command") == "interrupt"
@@ -70,7 +74,7 @@ async def test_a_relay_is_attached_only_where_none_is() -> None:
 async def test_a_turn_without_a_target_needs_no_relay() -> None:
     """Nothing is to be delivered."""
     async with house() as home:
-        await home.accept.message(AGENT, "r1", "hello", target=None)
+        await home.accept.message(known(home), "r1", "hello", target=None)
         assert home.launcher.reached == [AGENT]
 
 
@@ -80,8 +84,8 @@ async def test_delivery_options_travel_in_clear_and_batches_sealed() -> None:
     async with house() as home:
         target = replace(home.target(), batch=batch)
         delivery = Delivery(kinds=("text", "tool.*"), coalesce_ms=250)
-        await home.accept.message(AGENT, "r1", "hello", target=target, delivery=delivery)
-        await home.accept.interrupt(AGENT, "i1", target=None)
+        await home.accept.message(known(home), "r1", "hello", target=target, delivery=delivery)
+        await home.accept.interrupt(known(home), "i1", target=None)
         message, interrupt = home.agent.submits
         assert list(message.delivery.kinds) == ["text", "tool.*"]
         assert message.delivery.coalesce_ms == 250
@@ -113,11 +117,12 @@ async def test_refusals_become_our_own_errors(
         assert home.agent.attempts == 0
 
 
-async def test_unknown_agents_are_not_found() -> None:
+async def test_an_agent_that_has_just_gone_is_not_found() -> None:
     """404, not 202."""
     async with house() as home:
+        gone = replace(known(home), agent_id="gone")
         with pytest.raises(NotFound):
-            await message(home, "nobody")
+            await home.accept.message(gone, "r1", "hello", target=None)
 
 
 async def test_an_agent_that_does_not_come_up_is_unavailable() -> None:
@@ -166,9 +171,9 @@ async def test_fault_24_an_address_that_is_refused_is_the_callers_mistake() -> N
     async with house() as home:
         target = Target(webhook_url="http://169.254.169.254/latest/meta-data")
         with pytest.raises(BadRequest, match="FORGE_WEBHOOK_ALLOW_NETWORKS"):
-            await home.accept.message(AGENT, "r1", "hello", target=target)
+            await home.accept.message(known(home), "r1", "hello", target=target)
         with pytest.raises(BadRequest, match="webhook_url"):
-            await home.accept.interrupt(AGENT, "i1", target=target)
+            await home.accept.interrupt(known(home), "i1", target=target)
         assert not home.agent.submits
         named = Target(webhook_url="http://metadata.example/")
-        await home.accept.message(AGENT, "r2", "hello", target=named)
+        await home.accept.message(known(home), "r2", "hello", target=named)

@@ -171,3 +171,17 @@ async def test_many_dead_agents_are_started_a_few_at_a_time(place: LocalPlace) -
 
     await eventually(all_run, within_s=30)
     assert 1 < most <= 4
+
+
+async def test_an_agent_made_while_others_were_looked_for_is_not_forgotten(
+    place: LocalPlace,
+) -> None:
+    """A survey that began before it existed costs it nothing; once it is gone, nothing is kept."""
+    launcher = await place.open()
+    before = launcher._folders.survey({})
+    await launcher.create(spec(), wait_s=20)
+    launcher._runtimes.keep(before.unseen)
+    assert launcher._runtimes.serving_target("a1") == place.folder().target
+    place.folder().socket.unlink()
+    launcher._runtimes.keep(before.unseen)
+    assert not launcher._runtimes._serving
