@@ -107,7 +107,8 @@ class Processes:
         """End the whole group, SIGTERM first, and wait until it is gone. Idempotent."""
         await _end_group(process.group)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.exited(), _KILL_GRACE_S)
+            async with asyncio.timeout(_KILL_GRACE_S):
+                await process.exited()
             _reap_orphans(process.group)
         if process.group in self._groups:
             self._groups.discard(process.group)

@@ -78,8 +78,8 @@ class Life:
     async def _change_within(self, watch: Watch, limit_s: float) -> None:
         """Whatever happens to a turn is use; while one is open, nothing else is waited for."""
         try:
-            limit = None if self._journal.has_unsettled() else limit_s
-            await asyncio.wait_for(watch.changed(), limit)
+            async with asyncio.timeout(None if self._journal.has_unsettled() else limit_s):
+                await watch.changed()
         except TimeoutError:
             return
         self._usage.touch()

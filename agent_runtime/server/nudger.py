@@ -55,7 +55,8 @@ class Nudger:
 
     async def _taken_within(self, delay_s: float) -> bool:
         try:
-            await asyncio.wait_for(self._slot.wait_taken(), delay_s)
+            async with asyncio.timeout(delay_s):
+                await self._slot.wait_taken()
         except TimeoutError:
             return False
         return True

@@ -70,7 +70,8 @@ class Receiver:
             Silence: there was none within `timeout_s`.
         """
         try:
-            return await asyncio.wait_for(self._arrivals.get(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await self._arrivals.get()
         except TimeoutError as error:
             raise Silence(f"no event has come for {timeout_s:.0f} s") from error
 

@@ -89,7 +89,8 @@ async def _turns(client: Client, agent: str, receiver: SinkProcess, load: _Load)
         else:
             load.refused.append(f"a message was refused: {answer.status_code} {answer.text}")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(load.over.wait(), events * _GAP_US / 1e6)
+            async with asyncio.timeout(events * _GAP_US / 1e6):
+                await load.over.wait()
 
 
 async def _sample(at_s: float, pids: dict[str, int], receiver: SinkProcess) -> Sample:

@@ -60,7 +60,8 @@ class Server:
     async def epitaph(self) -> str:
         """How it ended, or that it lives, and the end of its output."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.exited(), _EXIT_GRACE_S)
+            async with asyncio.timeout(_EXIT_GRACE_S):
+                await self._process.exited()
         code = self._process.returncode
         state = "opencode still runs" if code is None else f"opencode exited with {code}"
         tail = self._output.decode("utf-8", "replace").strip()

@@ -59,6 +59,10 @@ class EmitterBackend:
     async def set_permission_mode(self, mode: str) -> None:
         """Asks for nothing."""
 
+    def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
+        """Each says when it was made: none can stand for two."""
+        return None
+
     async def stop(self) -> None:
         self._interrupted.set()
 
