@@ -22,6 +22,7 @@ from gateway.delivery.failure import told
 from gateway.delivery.guard import Guard
 from gateway.delivery.payload import Post
 from gateway.delivery.policy import Policy
+from gateway.delivery.pool import Pool
 from gateway.delivery.resolver import GuardedResolver
 from gateway.model import Target
 
@@ -82,7 +83,7 @@ class Poster:
             guard, timeout_s=self.policy.name_s, name_servers=self._name_servers
         )
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+            connector=Pool(
                 limit=0,
                 resolver=self._resolver,
                 socket_factory=functools.partial(_connect_freshly, guard),
