@@ -5,13 +5,15 @@ import contextlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
 from tests.chaos.plan import Plan
-from tests.peers.gateway import Client, GatewayProcess
+from tests.peers.gateway import GatewayProcess
 
 _AGAIN_S = 0.2
+_ANSWERS_S = 6.0
 _REFUSALS = frozenset({429, 503})
 """What a caller is asked to repeat."""
 
@@ -45,42 +47,43 @@ class Crowd:
     async def _send(self, agent: str, request_id: str) -> None:
         chance = self.plan.chance(request_id)
         await asyncio.sleep(chance.uniform(0, self.plan.chaos_s * 0.8))  # when it comes is drawn
-        content = script(request_id, chance)
+        asked = {"content": script(request_id, chance), "delivery": delivery(chance)}
         while request_id not in self.accepted:
             self.tries += 1
             gateway = chance.choice(self.slots).gateway
             if (
                 gateway is not None
                 and gateway.url
-                and await self._try(gateway, agent, request_id, content)
+                and await self._try(gateway, agent, request_id, asked)
             ):
                 self.accepted[request_id] = agent
                 return
             await asyncio.sleep(_AGAIN_S)  # as a caller backs off
 
     async def _try(
-        self, gateway: GatewayProcess, agent: str, request_id: str, content: str
+        self, gateway: GatewayProcess, agent: str, request_id: str, asked: dict[str, Any]
     ) -> bool:
         with contextlib.suppress(httpx.TransportError):
             async with gateway.client() as client:
-                answer = await _post(client, agent, content, self, request_id)
+                client.http.timeout = httpx.Timeout(_ANSWERS_S)
+                answer = await client.send(
+                    agent,
+                    webhook_url=self.webhook_url,
+                    webhook_secret=self.webhook_secret,
+                    request_id=request_id,
+                    **asked,
+                )
             if answer.status_code not in {202, *_REFUSALS}:
                 self.surprises.append(f"{request_id}: {answer.status_code} {answer.text}")
             return answer.status_code == 202
         return False
 
 
-async def _post(
-    client: Client, agent: str, content: str, crowd: Crowd, request_id: str
-) -> httpx.Response:
-    client.http.timeout = httpx.Timeout(6)
-    return await client.send(
-        agent,
-        content,
-        crowd.webhook_url,
-        webhook_secret=crowd.webhook_secret,
-        request_id=request_id,
-    )
+def delivery(chance: random.Random) -> dict[str, Any]:
+    """Of each fourth turn some events travel together."""
+    if chance.random() < 0.75:
+        return {}
+    return {"batch": {"max_events": chance.randint(2, 32), "max_wait_ms": chance.choice((0, 50))}}
 
 
 def script(request_id: str, chance: random.Random) -> str:
