@@ -1,10 +1,15 @@
 """Processes as they are seen from outside (Linux): what they use, and which belong to a folder."""
 
+import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -96,3 +101,17 @@ def _read(pid: int, name: str) -> str:
         return Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+async def until_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    """For `asyncio.run`: SIGTERM cancels the work, as Ctrl-C does, so that it cleans up first.
+
+    Raises SystemExit when it was cancelled.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        raise SystemExit(128 + signal.SIGTERM) from None

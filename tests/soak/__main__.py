@@ -2,15 +2,13 @@
 
 import argparse
 import asyncio
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
 import click
 
-from tests.bench.environment import with_emitter
-from tests.peers.processes import Usage
+from tests.bench.environment import run_with_emitter
+from tests.peers.processes import Usage, until_sigterm
 from tests.soak.run import Soaked, soak
 from tests.soak.samples import Sample, Trend, trends
 
@@ -24,12 +22,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument(_INSIDE, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is cleaned up
     if not given.inside:
-        with with_emitter() as python:
-            command = [str(python), "-m", "tests.soak", "--minutes", str(given.minutes), _INSIDE]
-            return subprocess.run(command).returncode
-    soaked = asyncio.run(_soak(given.minutes * 60))
+        return run_with_emitter(["-m", "tests.soak", "--minutes", str(given.minutes), _INSIDE])
+    soaked = asyncio.run(until_sigterm(_soak(given.minutes * 60)))
     found = list(trends(soaked.samples))
     click.echo("\n".join(_told(found, soaked)))
     return 1 if soaked.broken or not all(trend.flat for trend in found) else 0

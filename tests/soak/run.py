@@ -19,6 +19,9 @@ from tests.soak.samples import Sample
 AGENTS = 4
 ERRORS = 0.1
 SECRET = "whsec_c29hay1zb2FrLXNvYWstc29hay1zb2Fr"
+_SETTINGS = {"WEBHOOK_CIRCUIT_TIMEOUT": "1s"}
+"""Five failures in a row come by chance every two minutes, and a minute without load after
+each would hide what grows under it."""
 _EVENTS = (20, 400)
 _GAP_US = 5000
 _LATE_S = 180.0
@@ -47,7 +50,7 @@ async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") ->
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forge-soak-")))
         stack.enter_context(warden(folder))
         async with sink("--errors", str(ERRORS)) as receiver, house(folder) as place:
-            gateway = await place.gateway(FORGE_BACKEND="emitter")
+            gateway = await place.gateway(FORGE_BACKEND="emitter", **_SETTINGS)
             async with gateway.client() as client:
                 agents = [await client.create(backend="emitter") for _ in range(AGENTS)]
                 pids = _pids(gateway, runtimes(place.state))
