@@ -12,6 +12,9 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_STATE, _INODE = 3, 9
+_ESTABLISHED = "01"
+"""Columns of /proc/PID/net/tcp, and what stands in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,26 @@ class Usage:
             fds=sum(1 for _ in (proc / "fd").iterdir()),
             threads=int(stat[17]),
         )
+
+
+def connections(pid: int) -> int:
+    """How many of its descriptors are TCP connections. Raises OSError when it is gone."""
+    proc = Path(f"/proc/{pid}")
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in (proc / "net" / table).read_text().splitlines()[1:]
+    ]
+    established = {f"socket:[{row[_INODE]}]" for row in rows if row[_STATE] == _ESTABLISHED}
+    return sum(_target(fd) in established for fd in (proc / "fd").iterdir())
+
+
+def _target(fd: Path) -> str:
+    """ "" when it was closed meanwhile."""
+    try:
+        return str(fd.readlink())
+    except OSError:
+        return ""
 
 
 def _sizes(path: Path) -> dict[str, int]:

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 import click
 
 from tests.bench.environment import run_with_emitter
-from tests.peers.processes import Usage, until_sigterm
+from tests.peers.processes import until_sigterm
 from tests.soak.run import Soaked, soak
-from tests.soak.samples import Sample, Trend, trends
+from tests.soak.samples import Held, Sample, Trend, trends
 
 _SAMPLES = 60
+_COLUMNS = f"{'MB':>6} {'files':>6} {'conns':>6} {'threads':>8}"
+_NAMES = {"rss_mb": "RSS MB", "files": "files", "connections": "connections", "threads": "threads"}
 _INSIDE = "--inside"
 """Given to the run that has the emitter installed."""
 
@@ -41,36 +43,31 @@ async def _soak(seconds: float) -> Soaked:
 
 async def _print(told: "asyncio.Queue[Sample]") -> None:
     """A line each sample; of the runtimes, their sum."""
-    click.echo(
-        f"{'s':>6} {'events':>9}  {'gateway MB':>10} files threads  "
-        f"{'runtimes MB':>11} files threads"
-    )
+    click.echo(f"{'':16}  {'gateway':<30}  runtimes")
+    click.echo(f"{'s':>6} {'events':>9}  {_COLUMNS}  {_COLUMNS}")
     while True:
         sample = await told.get()
-        agents = [usage for name, usage in sample.usage.items() if name != "gateway"]
+        agents = [held for name, held in sample.held.items() if name != "gateway"]
         click.echo(
             f"{sample.at_s:6.0f} {sample.taken:9d}  "
-            f"{_line([sample.usage['gateway']])}   {_line(agents)}"
+            f"{_line([sample.held['gateway']])}  {_line(agents)}"
         )
 
 
-def _line(used: Sequence[Usage]) -> str:
+def _line(held: Sequence[Held]) -> str:
     return (
-        f"{sum(usage.rss_bytes for usage in used) / 1e6:10.1f} "
-        f"{sum(usage.fds for usage in used):5d} {sum(usage.threads for usage in used):7d}"
+        f"{sum(one.rss_mb for one in held):6.1f} {sum(one.files for one in held):6d} "
+        f"{sum(one.connections for one in held):6d} {sum(one.threads for one in held):8d}"
     )
 
 
 def _told(found: Sequence[Trend], soaked: Soaked) -> Iterator[str]:
     yield ""
-    yield f"{'process':<12}{'':<12}{'first third':>12}{'last third':>12}   verdict"
+    yield f"{'process':<12}{'':<14}{'first third':>12}{'last third':>12}   verdict"
     for trend in found:
-        unit = 1e6 if trend.what == "rss_bytes" else 1
-        what = trend.what.replace("rss_bytes", "RSS MB").replace("fds", "files")
-        verdict = "flat" if trend.flat else "GROWS"
         yield (
-            f"{trend.process:<12}{what:<12}{trend.first / unit:12.1f}"
-            f"{trend.last / unit:12.1f}   {verdict}"
+            f"{trend.process:<12}{_NAMES[trend.what]:<14}{trend.first:12.1f}{trend.last:12.1f}   "
+            f"{'flat' if trend.flat else 'GROWS'}"
         )
     yield from (f"BROKEN: {what}" for what in soaked.broken)
     flat = all(trend.flat for trend in found)

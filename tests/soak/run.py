@@ -5,16 +5,16 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.peers.gateway import Client, GatewayProcess, house
-from tests.peers.processes import Usage, runtimes
+from tests.peers.processes import runtimes
 from tests.peers.sink_process import SinkProcess, sink, stats
 from tests.peers.warden import warden
-from tests.soak.samples import Sample
+from tests.soak.samples import Held, Sample
 
 AGENTS = 4
 ERRORS = 0.1
@@ -53,15 +53,11 @@ async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") ->
             gateway = await place.gateway(FORGE_BACKEND="emitter", **_SETTINGS)
             async with gateway.client() as client:
                 agents = [await client.create(backend="emitter") for _ in range(AGENTS)]
-                pids = _pids(gateway, runtimes(place.state))
-                samples: list[Sample] = []
+                watch = _Watch(_pids(gateway, runtimes(place.state)), receiver, told)
                 async with _load(client, agents, receiver) as load:
-                    began_s = time.monotonic()
-                    while (at_s := time.monotonic() - began_s) < seconds:
-                        samples.append(await _sample(at_s, pids, receiver))
-                        told.put_nowait(samples[-1])
-                        await asyncio.sleep(every_s)  # how often it is looked at
-                return Soaked(samples, await _broken(load, receiver))
+                    await watch.run(seconds, every_s)
+                broken = [*watch.ended, *await _broken(load, receiver)]
+                return Soaked(watch.samples, broken)
 
 
 @asynccontextmanager
@@ -96,9 +92,33 @@ async def _turns(client: Client, agent: str, receiver: SinkProcess, load: _Load)
                 await load.over.wait()
 
 
-async def _sample(at_s: float, pids: dict[str, int], receiver: SinkProcess) -> Sample:
-    counted = await stats(receiver.base)
-    return Sample(at_s, counted["total"], {name: Usage.of(pid) for name, pid in pids.items()})
+@dataclass
+class _Watch:
+    """`ended`: which processes did, in words; it stops there."""
+
+    pids: Mapping[str, int]
+    receiver: SinkProcess
+    told: "asyncio.Queue[Sample]"
+    samples: list[Sample] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    async def run(self, seconds: float, every_s: float) -> None:
+        began_s = time.monotonic()
+        while not self.ended and (at_s := time.monotonic() - began_s) < seconds:
+            await self._look(at_s)
+            await asyncio.sleep(every_s)  # how often it is looked at
+
+    async def _look(self, at_s: float) -> None:
+        taken = (await stats(self.receiver.base))["total"]
+        held: dict[str, Held] = {}
+        for name, pid in self.pids.items():
+            try:
+                held[name] = Held.of(pid)
+            except OSError:
+                self.ended.append(f"{name} ended by itself after {at_s:.0f} s")
+                return
+        self.samples.append(Sample(at_s, taken, held))
+        self.told.put_nowait(self.samples[-1])
 
 
 def _pids(gateway: GatewayProcess, agents: dict[str, int]) -> dict[str, int]:
