@@ -14,6 +14,8 @@ from tests.peers.gateway import GatewayProcess
 
 _AGAIN_S = 0.2
 _ANSWERS_S = 6.0
+_BATCHES, _LEAVES_ONE = 0.25, 0.3
+"""The share of turns."""
 _REFUSALS = frozenset({429, 503})
 """What a caller is asked to repeat."""
 
@@ -80,15 +82,20 @@ class Crowd:
 
 
 def delivery(chance: random.Random) -> dict[str, Any]:
-    """Of each fourth turn some events travel together."""
-    if chance.random() < 0.75:
+    """Of some turns events travel together."""
+    if chance.random() >= _BATCHES:
         return {}
     return {"batch": {"max_events": chance.randint(2, 32), "max_wait_ms": chance.choice((0, 50))}}
 
 
 def script(request_id: str, chance: random.Random) -> str:
-    """Bash for one turn: tells a file that it runs, then a number of lines at some pace."""
+    """Bash for one turn: tells a file that it runs, then a number of lines at some pace.
+
+    Some leave a process behind that no broken pipe ends.
+    """
     lines, pause_s = chance.randint(1, 60), chance.choice((0, 0.02, 0.1, 0.2))
+    behind = "sleep 300 > /dev/null 2>&1 &\n" if chance.random() < _LEAVES_ONE else ""
     return (
-        f"echo {request_id} >> started\nfor i in $(seq {lines}); do echo $i; sleep {pause_s}; done"
+        f"echo {request_id} >> started\n{behind}"
+        f"for i in $(seq {lines}); do echo $i; sleep {pause_s}; done"
     )
