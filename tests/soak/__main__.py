@@ -65,10 +65,11 @@ def _told(found: Sequence[Trend], soaked: Soaked) -> Iterator[str]:
     yield ""
     yield f"{'process':<12}{'':<14}{'first third':>12}{'last third':>12}   verdict"
     for trend in found:
-        yield (
+        line = (
             f"{trend.process:<12}{_NAMES[trend.what]:<14}{trend.first:12.1f}{trend.last:12.1f}   "
-            f"{'flat' if trend.flat else 'GROWS'}"
+            f"{trend.verdict}"
         )
+        yield line.rstrip()
     yield from (f"BROKEN: {what}" for what in soaked.broken)
     flat = all(trend.flat for trend in found)
     yield "verdict: " + ("flat, nothing lost" if flat and not soaked.broken else "NOT GOOD")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.peers.gateway import Client, GatewayProcess, house
-from tests.peers.processes import runtimes
+from tests.peers.processes import connections, runtimes
 from tests.peers.sink_process import SinkProcess, sink, stats
 from tests.peers.warden import warden
 from tests.soak.samples import Held, Sample
@@ -25,6 +25,10 @@ each would hide what grows under it."""
 _EVENTS = (20, 400)
 _GAP_US = 5000
 _LATE_S = 180.0
+_QUIET_S = 60.0
+"""Within which every connection that nobody uses is to be closed."""
+_CONNECTIONS_LEFT = 2
+"""Those by which it is loaded and looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,8 @@ async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") ->
                 watch = _Watch(_pids(gateway, runtimes(place.state)), receiver, told)
                 async with _load(client, agents, receiver) as load:
                     await watch.run(seconds, every_s)
-                broken = [*watch.ended, *await _broken(load, receiver)]
-                return Soaked(watch.samples, broken)
+                broken = await _broken(load, receiver)
+                return Soaked(watch.samples, [*watch.ended, *broken, *await watch.rest()])
 
 
 @asynccontextmanager
@@ -107,6 +111,19 @@ class _Watch:
         while not self.ended and (at_s := time.monotonic() - began_s) < seconds:
             await self._look(at_s)
             await asyncio.sleep(every_s)  # how often it is looked at
+
+    async def rest(self) -> list[str]:
+        """Once all is quiet, no more is open than was before; what is, in words."""
+        if self.ended:
+            return []
+        before = self.samples[0].held["gateway"].connections + _CONNECTIONS_LEFT
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                while (now := connections(self.pids["gateway"])) > before:
+                    await asyncio.sleep(1)
+        except TimeoutError:
+            return [f"{now} connections are open {_QUIET_S:.0f} s after the last event"]
+        return []
 
     async def _look(self, at_s: float) -> None:
         taken = (await stats(self.receiver.base))["total"]
