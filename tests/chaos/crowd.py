@@ -93,7 +93,7 @@ def script(request_id: str, chance: random.Random) -> str:
 
     Some leave a process behind that no broken pipe ends.
     """
-    lines, pause_s = chance.randint(1, 60), chance.choice((0, 0.02, 0.1, 0.2))
+    lines, pause_s = chance.randint(1, 60), chance.choice((0, 0.02, 0.05, 0.1))
     behind = "sleep 300 > /dev/null 2>&1 &\n" if chance.random() < _LEAVES_ONE else ""
     return (
         f"echo {request_id} >> started\n{behind}"

@@ -24,6 +24,8 @@ _SETTINGS = {"WEBHOOK_CIRCUIT_TIMEOUT": "1s"}
 each would hide what grows under it."""
 _EVENTS = (20, 400)
 _GAP_US = 5000
+_ENDED = "runtime_ended"
+"""By which a gateway tells that, and with what status."""
 _LATE_S = 180.0
 _QUIET_S = 60.0
 """Within which every connection that nobody uses is to be closed."""
@@ -60,6 +62,8 @@ async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") ->
                 watch = _Watch(_pids(gateway, runtimes(place.state)), receiver, told)
                 async with _load(client, agents, receiver) as load:
                     await watch.run(seconds, every_s)
+                if watch.ended:
+                    watch.ended += [line for line in place.logs().splitlines() if _ENDED in line]
                 broken = await _broken(load, receiver)
                 return Soaked(watch.samples, [*watch.ended, *broken, *await watch.rest()])
 
