@@ -183,7 +183,18 @@ class Runner:
                 wait.cancel()
 
     async def _run_message(self, turn: Turn) -> None:
+        """To its final, whatever fails: else the next runtime would fail at the same turn."""
         self._idle.clear()
+        try:
+            end = await self._prompt(turn)
+        except Exception:
+            log.exception("turn_failed", extra={"request_id": turn.request_id})
+            end = _FAULTY
+        self.failure = end.message if end.code is Code.BACKEND_CRASHED else ""
+        self._running = None
+        await self._finish(turn, end)
+
+    async def _prompt(self, turn: Turn) -> TurnEnd:
         message = self._journal.request_of(turn.turn).send_message
         limit_s = message.timeout_ms / 1000 if message.timeout_ms else self._turn_limit_s
         clock = TurnClock(limit_s)
@@ -199,10 +210,7 @@ class Runner:
         self._running = (turn, prompt)
         await self._journal.start_turn(turn.turn)
         log.info("turn_started", extra={"request_id": turn.request_id})
-        end = await prompt.run()
-        self.failure = end.message if end.code is Code.BACKEND_CRASHED else ""
-        self._running = None
-        await self._finish(turn, end)
+        return await prompt.run()
 
     async def _run_short(self, turn: Turn) -> None:
         """Carry out a command that does not wait for the queue, and give it its final."""

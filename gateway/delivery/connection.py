@@ -11,7 +11,10 @@ from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
 from aiohttp.http_parser import RawResponseMessage
+from aiohttp.tracing import Trace
 
 MAX_ANSWER_BYTES = 128 * 1024
 """On the wire, for one request: headers, the little of the body that is read, and room."""
@@ -23,12 +26,22 @@ _PIECE_BYTES = 4096
 
 
 class Connector(aiohttp.TCPConnector):
-    """Makes connections that hear no more than that."""
+    """Makes connections that hear no more than that; of the idle ones takes that used last.
+
+    aiohttp takes the one that was used first, so that all of them stay in use: as many
+    as were ever needed at once are then open for as long as anything is posted. This way
+    those that are not needed any more grow old, and old ones are closed.
+    """
 
     def __init__(self, **options: Any) -> None:
         """As aiohttp's; inside the event loop."""
         super().__init__(**options)
         self._factory = functools.partial(_connection, loop=asyncio.get_running_loop())
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        if idle := self._conns.get(key):
+            idle.rotate(1)
+        return await super()._get(key, traces)
 
 
 class _Connection(ResponseHandler):

@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -11,10 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.bench import bare, cases
-from tests.bench.environment import with_emitter
+from tests.bench.environment import run_with_emitter
 from tests.bench.scale import FULL, QUICK, Scale
 from tests.bench.stage import Stage, stage
 from tests.bench.table import Row, show
+from tests.peers.processes import until_sigterm
 from tests.peers.warden import warden
 
 AGENTS = 8
@@ -27,12 +26,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("scale", nargs="?", choices=("quick", "full"), default="full")
     parser.add_argument(_INSIDE, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is cleaned up
     if not given.inside:
-        with with_emitter() as python:
-            command = [str(python), "-m", "tests.bench", given.scale, _INSIDE]
-            return subprocess.run(command).returncode
-    return asyncio.run(_measure(QUICK if given.scale == "quick" else FULL))
+        return run_with_emitter(["-m", "tests.bench", given.scale, _INSIDE])
+    return asyncio.run(until_sigterm(_measure(QUICK if given.scale == "quick" else FULL)))
 
 
 async def _measure(scale: Scale) -> int:

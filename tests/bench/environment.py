@@ -5,32 +5,41 @@ wheel is built by hatchling and unpacked. All else comes from the environment
 this runs in, which is read through a .pth file and not changed.
 """
 
+import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import venv
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests.peers.warden import warden
 
 _EMITTER = Path(__file__).parent / "emitter"
 _BUILD_S = 60.0
 
 
-@contextmanager
-def with_emitter() -> Iterator[Path]:
-    """The python of such an environment."""
-    with tempfile.TemporaryDirectory(prefix="forge-bench-env-") as made:
-        folder = Path(made)
-        venv.create(folder / "env", with_pip=False, symlinks=True)
-        packages = _packages(folder / "env")
-        ours = sysconfig.get_path("purelib")
-        (packages / "project.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
-        with zipfile.ZipFile(_wheel(folder)) as wheel:
-            wheel.extractall(packages)
-        yield folder / "env" / "bin" / "python"
+def run_with_emitter(arguments: Sequence[str]) -> int:
+    """Run its python; the exit status. However this ends, nothing that was started goes on."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that folders are removed too
+    with tempfile.TemporaryDirectory(prefix="forge-bench-") as made, warden(Path(made)):
+        python = _with_emitter(Path(made))
+        beside = {**os.environ, "TMPDIR": made}  # what is started is known by it
+        return subprocess.run([str(python), *arguments], env=beside).returncode
+
+
+def _with_emitter(folder: Path) -> Path:
+    """The python of an environment that is made there."""
+    venv.create(folder / "env", with_pip=False, symlinks=True)
+    packages = _packages(folder / "env")
+    ours = sysconfig.get_path("purelib")
+    (packages / "project.pth").write_text(f"import site; site.addsitedir({ours!r})\n")
+    with zipfile.ZipFile(_wheel(folder)) as wheel:
+        wheel.extractall(packages)
+    return folder / "env" / "bin" / "python"
 
 
 def _packages(env: Path) -> Path:

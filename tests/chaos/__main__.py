@@ -11,6 +11,9 @@ import click
 
 from tests.chaos.plan import FULL, SHORT
 from tests.chaos.run import Verdict, run
+from tests.peers.processes import until_sigterm
+
+_MOST_S = 180
 
 
 def main() -> int:
@@ -20,9 +23,13 @@ def main() -> int:
     given = parser.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     plan = dataclasses.replace(SHORT if given.short else FULL, seed=seed)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is cleaned up
+    signal.alarm(_MOST_S)  # should that hang: the system ends this process, the warden the rest
     click.echo(f"seed {seed}: {plan.turns} turns over {plan.agents} agents")
-    verdict = asyncio.run(run(plan))
+    try:
+        verdict = asyncio.run(until_sigterm(run(plan)))
+    except TimeoutError:
+        click.echo(f"BROKEN: something hung: not over after {plan.limit_s:.0f} s")
+        return 1
     click.echo(told(verdict))
     return 1 if verdict.broken else 0
 

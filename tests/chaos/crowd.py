@@ -5,13 +5,17 @@ import contextlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
 from tests.chaos.plan import Plan
-from tests.peers.gateway import Client, GatewayProcess
+from tests.peers.gateway import GatewayProcess
 
 _AGAIN_S = 0.2
+_ANSWERS_S = 6.0
+_BATCHES, _LEAVES_ONE = 0.25, 0.3
+"""The share of turns."""
 _REFUSALS = frozenset({429, 503})
 """What a caller is asked to repeat."""
 
@@ -45,47 +49,53 @@ class Crowd:
     async def _send(self, agent: str, request_id: str) -> None:
         chance = self.plan.chance(request_id)
         await asyncio.sleep(chance.uniform(0, self.plan.chaos_s * 0.8))  # when it comes is drawn
-        content = script(request_id, chance)
+        asked = {"content": script(request_id, chance), "delivery": delivery(chance)}
         while request_id not in self.accepted:
             self.tries += 1
             gateway = chance.choice(self.slots).gateway
             if (
                 gateway is not None
                 and gateway.url
-                and await self._try(gateway, agent, request_id, content)
+                and await self._try(gateway, agent, request_id, asked)
             ):
                 self.accepted[request_id] = agent
                 return
             await asyncio.sleep(_AGAIN_S)  # as a caller backs off
 
     async def _try(
-        self, gateway: GatewayProcess, agent: str, request_id: str, content: str
+        self, gateway: GatewayProcess, agent: str, request_id: str, asked: dict[str, Any]
     ) -> bool:
         with contextlib.suppress(httpx.TransportError):
             async with gateway.client() as client:
-                answer = await _post(client, agent, content, self, request_id)
+                client.http.timeout = httpx.Timeout(_ANSWERS_S)
+                answer = await client.send(
+                    agent,
+                    webhook_url=self.webhook_url,
+                    webhook_secret=self.webhook_secret,
+                    request_id=request_id,
+                    **asked,
+                )
             if answer.status_code not in {202, *_REFUSALS}:
                 self.surprises.append(f"{request_id}: {answer.status_code} {answer.text}")
             return answer.status_code == 202
         return False
 
 
-async def _post(
-    client: Client, agent: str, content: str, crowd: Crowd, request_id: str
-) -> httpx.Response:
-    client.http.timeout = httpx.Timeout(6)
-    return await client.send(
-        agent,
-        content,
-        crowd.webhook_url,
-        webhook_secret=crowd.webhook_secret,
-        request_id=request_id,
-    )
+def delivery(chance: random.Random) -> dict[str, Any]:
+    """Of some turns events travel together."""
+    if chance.random() >= _BATCHES:
+        return {}
+    return {"batch": {"max_events": chance.randint(2, 32), "max_wait_ms": chance.choice((0, 50))}}
 
 
 def script(request_id: str, chance: random.Random) -> str:
-    """Bash for one turn: tells a file that it runs, then a number of lines at some pace."""
-    lines, pause_s = chance.randint(1, 60), chance.choice((0, 0.02, 0.1, 0.2))
+    """Bash for one turn: tells a file that it runs, then a number of lines at some pace.
+
+    Some leave a process behind that no broken pipe ends.
+    """
+    lines, pause_s = chance.randint(1, 60), chance.choice((0, 0.02, 0.05, 0.1))
+    behind = "sleep 300 > /dev/null 2>&1 &\n" if chance.random() < _LEAVES_ONE else ""
     return (
-        f"echo {request_id} >> started\nfor i in $(seq {lines}); do echo $i; sleep {pause_s}; done"
+        f"echo {request_id} >> started\n{behind}"
+        f"for i in $(seq {lines}); do echo $i; sleep {pause_s}; done"
     )

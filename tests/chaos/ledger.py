@@ -1,29 +1,9 @@
-"""What the receiver took, read back and judged."""
+"""What the receiver took, judged."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
-import msgspec
-
-
-class Arrival(msgspec.Struct, frozen=True):
-    """One webhook that was answered with 2xx. `body`: digest of all its bytes."""
-
-    agent_id: str
-    request_id: str
-    seq: int
-    is_final: bool
-    outcome: str
-    body: str
-
-
-_DECODER = msgspec.json.Decoder(Arrival)
-
-
-def read(path: Path) -> list[Arrival]:
-    """In order of arrival."""
-    return [_DECODER.decode(line) for line in path.read_bytes().splitlines()]
+from tests.peers.ledger import Arrival
 
 
 def finals(arrivals: Iterable[Arrival]) -> set[str]:
@@ -59,8 +39,16 @@ def _of_turn(request_id: str, taken: Sequence[Arrival]) -> Iterator[str]:
     if last and seqs and max(seqs) != max(last):
         yield f"{request_id}: event {max(seqs)} came after the final {max(last)}"
     for seq in seqs:
-        if len({arrival.body for arrival in taken if arrival.seq == seq}) > 1:
+        if len({arrival.digest for arrival in taken if arrival.seq == seq}) > 1:
             yield f"{request_id}: event {seq} came with different content"
+    for arrival in taken:
+        if arrival.webhook_id not in ("", _id(arrival)):
+            yield f"{request_id}: event {arrival.seq} came under {arrival.webhook_id}"
+
+
+def _id(arrival: Arrival) -> str:
+    what = f"{arrival.request_id}_final" if arrival.is_final else str(arrival.seq)
+    return f"{arrival.agent_id}_{what}"
 
 
 def _of_agent(agent_id: str, arrivals: Iterable[Arrival]) -> Iterator[str]:

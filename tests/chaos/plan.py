@@ -8,6 +8,9 @@ WEBHOOK_SECRET = "the webhook's secret"
 CREDENTIAL = "the agents' credential"
 URL_TOKEN = "the token in the webhook's URL"
 
+_BESIDE_S = 25.0
+"""To set up, and to look at what is left."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -31,6 +34,11 @@ class Plan:
         return random.Random(f"{self.seed}-{of}")
 
     @property
+    def limit_s(self) -> float:
+        """For all of it; what is over has hung."""
+        return self.chaos_s + self.calm_s + _BESIDE_S
+
+    @property
     def secrets(self) -> dict[str, str]:
         """What no log and no command line may show, by what it is."""
         drawn = self.chance("secrets")
@@ -42,5 +50,5 @@ class Plan:
         }
 
 
-FULL = Plan(seed=0, turns=200, agents=10, chaos_s=90, calm_s=75)
+FULL = Plan(seed=0, turns=200, agents=10, chaos_s=90, calm_s=60)
 SHORT = Plan(seed=0, turns=40, agents=4, chaos_s=20, calm_s=60)

@@ -14,6 +14,7 @@ from tests.chaos.crowd import Crowd, Slot
 from tests.chaos.hands import GatewayHand, Hand, ReceiverHand, RuntimeHand, let_loose
 from tests.chaos.plan import CREDENTIAL, URL_TOKEN, WEBHOOK_SECRET, Plan
 from tests.peers.gateway import House, house
+from tests.peers.ledger import Arrival, read
 from tests.peers.processes import clis, command_lines
 from tests.peers.sink_process import SinkProcess
 from tests.peers.warden import warden
@@ -44,14 +45,15 @@ class Verdict:
 
 
 async def run(plan: Plan) -> Verdict:
-    """Nothing of it is left afterwards, whatever happens."""
+    """Nothing of it is left afterwards, whatever happens. Raises TimeoutError over the limit."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forge-chaos-")))
         stack.enter_context(warden(folder))
         async with house(folder, **_SETTINGS) as place:
             chaos = _Chaos(plan, folder, place)
             try:
-                return await chaos.run()
+                async with asyncio.timeout(plan.limit_s):
+                    return await chaos.run()
             finally:
                 await chaos.sink.kill()
 
@@ -86,13 +88,14 @@ class _Chaos:
         sending = asyncio.create_task(crowd.send_all(agents), name="crowd")
         try:
             done = await let_loose(hands, asyncio.sleep(plan.chaos_s))
+            busy = command_lines(self._place.folder)
             calm_s = time.monotonic()
             told = await self._calm(hands, sending, crowd)
         finally:
             sending.cancel()
-        arrivals = ledger.read(self._ledger)
+        arrivals = read(self._ledger)
         return Verdict(
-            broken=[*told, *crowd.surprises, *self._broken(arrivals, crowd.accepted)],
+            broken=[*told, *crowd.surprises, *self._broken(arrivals, crowd.accepted, busy)],
             done=done,
             outcomes=ledger.outcomes(arrivals),
             tries=crowd.tries,
@@ -134,7 +137,7 @@ class _Chaos:
         try:
             async with asyncio.timeout(self._plan.calm_s):
                 await sending
-                while ledger.finals(ledger.read(self._ledger)) < crowd.accepted.keys():
+                while ledger.finals(read(self._ledger)) < crowd.accepted.keys():
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             return [f"not all had come {self._plan.calm_s:.0f} s after the chaos"]
@@ -150,17 +153,28 @@ class _Chaos:
             return [f"{name} is left of a turn that ended" for name in clis(self._place.state)]
         return []
 
-    def _broken(self, arrivals: list[ledger.Arrival], accepted: Mapping[str, str]) -> Iterator[str]:
+    def _broken(
+        self, arrivals: list[Arrival], accepted: Mapping[str, str], busy: str
+    ) -> Iterator[str]:
+        """`busy`: the process list while commands ran."""
         yield from ledger.broken(arrivals, accepted)
+        logs, files = self._place.logs(), self._agents_files()
+        processes = busy + command_lines(self._place.folder)
         for what, secret in self._secrets().items():
-            if secret in self._place.logs():
+            if secret in logs:
                 yield f"{what} is in a log"
-            if secret in command_lines(self._place.folder):
+            if secret in processes:
                 yield f"{what} is in a process list"
+            if what != CREDENTIAL and secret.encode() in files:
+                yield f"{what} is in an agent's folder"
         for path in self._place.state.glob("agents/*/workspace/started"):
             for request_id, times in Counter(path.read_text().split()).items():
                 if times > 1:
                     yield f"{request_id}: ran {times} times"
+
+    def _agents_files(self) -> bytes:
+        paths = self._place.state.glob("agents/**/*")
+        return b"".join(path.read_bytes() for path in paths if path.is_file())
 
     def _secrets(self) -> dict[str, str]:
         """The plan's and the gateway's own."""

@@ -63,10 +63,15 @@ async def kill(victim: Victim, place: House, gateway: GatewayProcess, passage: P
 
 
 def is_journalled(place: House) -> bool:
+    return journalled(place, "1 = 1")
+
+
+def journalled(place: House, condition: str) -> bool:
+    """Whether the turn is on disk, and that holds of it."""
     (journal,) = place.journals()
+    query = f"SELECT 1 FROM turns WHERE request_id = ? AND {condition}"
     with contextlib.closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as reader:
-        found = reader.execute("SELECT 1 FROM turns WHERE request_id = ?", (REQUEST,)).fetchone()
-    return found is not None
+        return reader.execute(query, (REQUEST,)).fetchone() is not None
 
 
 def runs(place: House) -> int:
@@ -199,6 +204,58 @@ async def test_killed_between_the_final_and_its_ack(
 
 def finals(receiver: Receiver) -> list[Hook]:
     return [hook for hook in of(receiver, REQUEST) if hook.json().get("is_final")]
+
+
+@pytest.mark.parametrize("victim", ["gateway", "runtime"])
+async def test_killed_before_the_park_is_in_the_journal(
+    place: House, receiver: Receiver, victim: Victim
+) -> None:
+    """The receiver's 429 is forgotten and the event comes again; nothing is left out."""
+    receiver.script.append(Reply(status=429, headers={"Retry-After": "600"}))
+
+    def parks(step: Step) -> bool:
+        up = step.up()
+        return up is not None and up.HasField("park")
+
+    async with held_at(place, parks) as (agent, gateway, passage):
+        async with gateway.client() as client:
+            assert (await send(client, agent, receiver)).status_code == 202
+        await passage.reached()
+        await kill(victim, place, gateway, passage)
+        hooks = await turn(receiver, REQUEST)
+    whole(first_seen(hooks))
+    one_content_an_id(hooks)
+    assert [hook.json()["seq"] for hook in hooks].count(1) == 2
+    assert runs(place) == 1
+
+
+@pytest.mark.parametrize("victim", ["gateway", "runtime", "both"])
+async def test_fault_06_killed_while_a_turn_is_parked(
+    place: House, receiver: Receiver, victim: Literal["gateway", "runtime", "both"]
+) -> None:
+    """Whoever delivers next waits out the receiver's Retry-After, which is on disk."""
+    receiver.script.append(Reply(status=429, headers={"Retry-After": "3"}))
+    gateway = await place.gateway()
+    async with gateway.client() as client:
+        assert (await send(client, await client.create(), receiver)).status_code == 202
+    await parked(place)
+    if victim != "gateway":
+        place.kill_runtimes()
+    if victim != "runtime":
+        await gateway.kill()
+        await place.gateway()
+    hooks = await turn(receiver, REQUEST)
+    whole(first_seen(hooks))
+    assert [hook.json()["seq"] for hook in hooks].count(1) == 2
+    assert hooks[1].at_s - hooks[0].at_s >= 3
+    assert runs(place) == 1
+
+
+async def parked(place: House) -> None:
+    """Wait until the journal says so."""
+    async with asyncio.timeout(10):
+        while not journalled(place, "next_attempt_ms > 0"):
+            await asyncio.sleep(0.02)
 
 
 async def test_runtime_killed_in_a_commit(place: House, receiver: Receiver) -> None:

@@ -18,6 +18,7 @@ import httpx
 from tests.gateway.cli.leftovers import end_runtimes_of
 
 START_S = 20.0
+_END_S = 20.0
 
 
 @dataclass
@@ -117,7 +118,8 @@ class GatewayProcess:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
         try:
-            return await asyncio.wait_for(self.process.wait(), 20)
+            async with asyncio.timeout(_END_S):
+                return await self.process.wait()
         finally:
             if self._reading is not None:
                 await self._reading

@@ -37,10 +37,14 @@ class Step:
 
     def acks(self) -> relay_pb2.Ack | None:
         """The acknowledgement that goes up with it."""
+        up = self.up()
+        return up.ack if up is not None and up.HasField("ack") else None
+
+    def up(self) -> relay_pb2.RelayUp | None:
+        """What a relay says with it."""
         if self.method != "Relay" or self.way != "up":
             return None
-        up = relay_pb2.RelayUp.FromString(self.message)
-        return up.ack if up.HasField("ack") else None
+        return relay_pb2.RelayUp.FromString(self.message)
 
 
 class Passage(grpc.GenericRpcHandler):

@@ -1,12 +1,20 @@
 """Processes as they are seen from outside (Linux): what they use, and which belong to a folder."""
 
+import asyncio
 import contextlib
 import os
 import signal
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_STATE, _INODE = 3, 9
+_ESTABLISHED = "01"
+"""Columns of /proc/PID/net/tcp, and what stands in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,26 @@ class Usage:
             fds=sum(1 for _ in (proc / "fd").iterdir()),
             threads=int(stat[17]),
         )
+
+
+def connections(pid: int) -> int:
+    """How many of its descriptors are TCP connections. Raises OSError when it is gone."""
+    proc = Path(f"/proc/{pid}")
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in (proc / "net" / table).read_text().splitlines()[1:]
+    ]
+    established = {f"socket:[{row[_INODE]}]" for row in rows if row[_STATE] == _ESTABLISHED}
+    return sum(_target(fd) in established for fd in (proc / "fd").iterdir())
+
+
+def _target(fd: Path) -> str:
+    """ "" when it was closed meanwhile."""
+    try:
+        return str(fd.readlink())
+    except OSError:
+        return ""
 
 
 def _sizes(path: Path) -> dict[str, int]:
@@ -96,3 +124,17 @@ def _read(pid: int, name: str) -> str:
         return Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+async def until_sigterm(work: Coroutine[Any, Any, T]) -> T:
+    """For `asyncio.run`: SIGTERM cancels the work, as Ctrl-C does, so that it cleans up first.
+
+    Raises SystemExit when it was cancelled.
+    """
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        raise SystemExit(128 + signal.SIGTERM) from None

@@ -51,21 +51,18 @@ class Runtime:
         }
         return {"PATH": os.environ["PATH"], **own, **self.settings}
 
-    async def launch(self, *program: str) -> Process:
+    async def launch(self) -> Process:
         """Does not wait until it answers."""
         log = (self.folder / "log").open("ab")
         self.process = await asyncio.create_subprocess_exec(
-            *(program or (sys.executable, "-m", "agent_runtime")),
-            env=self.env(),
-            stdout=log,
-            stderr=log,
+            sys.executable, "-m", "agent_runtime", env=self.env(), stdout=log, stderr=log
         )
         log.close()
         return self.process
 
-    async def start(self, *program: str) -> Process:
+    async def start(self) -> Process:
         """Returns once it answers."""
-        process = await self.launch(*program)
+        process = await self.launch()
         async with grpc.aio.insecure_channel(self.address) as channel:
             stub = agent_pb2_grpc.AgentServiceStub(channel)
             answering = stub.GetStatus(

@@ -4,14 +4,13 @@
     POST /reset     forgets what has arrived
     GET /stats      what has arrived (arrivals.Arrivals.stats)
 
-`--ledger FILE` gets one JSON line for each payload that is taken, before the
-answer is sent: so whatever was answered with 2xx is in there, though the
+`--ledger FILE` gets one JSON line for each payload that is taken (tests.peers.ledger),
+before the answer is sent: so whatever was answered with 2xx is in there, though the
 process is killed in between.
 """
 
 import argparse
 import asyncio
-import hashlib
 import os
 import random
 from collections.abc import Sequence
@@ -21,9 +20,9 @@ from typing import cast
 
 import click
 import httptools
-import msgspec
 
-from tests.peers.arrivals import Arrivals, payloads
+from tests.peers.arrivals import Arrivals
+from tests.peers.ledger import lines
 
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _FAILURES = tuple(
@@ -42,45 +41,26 @@ class Sink:
     ledger_fd: int | None
     arrivals: Arrivals = field(default_factory=Arrivals)
 
-    def answer(self, method: bytes, path: bytes, body: bytes) -> bytes | None:
+    def answer(self, method: bytes, path: bytes, body: bytes, webhook_id: bytes) -> bytes | None:
         """None: it hangs."""
         if path.startswith(b"/hook"):
-            return self._hook(body)
+            return self._hook(body, webhook_id)
         if method == b"POST":
             self.arrivals = Arrivals()
             return _OK
         stats = self.arrivals.stats()
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(stats), stats)
 
-    def _hook(self, body: bytes) -> bytes | None:
+    def _hook(self, body: bytes, webhook_id: bytes) -> bytes | None:
         drawn = self.chance.random()
         if drawn < self.hangs:
             return None
         if drawn < self.hangs + self.errors:
             return self.chance.choice(_FAILURES)
         if self.ledger_fd is not None:
-            os.write(self.ledger_fd, _lines(body))
+            os.write(self.ledger_fd, lines(body, webhook_id.decode()))
         self.arrivals.add(body)
         return _OK
-
-
-def _lines(body: bytes) -> bytes:
-    """One a payload, with a digest of all that was sent: an id stands for one content."""
-    digest = hashlib.sha256(body).hexdigest()
-    return b"".join(
-        msgspec.json.encode(
-            {
-                "agent_id": payload.agent_id,
-                "request_id": payload.request_id,
-                "seq": payload.seq,
-                "is_final": payload.is_final,
-                "outcome": payload.outcome,
-                "body": digest,
-            }
-        )
-        + b"\n"
-        for payload in payloads(body)
-    )
 
 
 class _Connection(asyncio.Protocol):
@@ -90,7 +70,7 @@ class _Connection(asyncio.Protocol):
         self._sink = sink
         self._parser = httptools.HttpRequestParser(self)
         self._body: list[bytes] = []
-        self._path = b""
+        self._path = self._id = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -110,15 +90,24 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         body = b"".join(self._body)
         self._body.clear()
-        answer = self._sink.answer(self._parser.get_method(), self._path, body)
+        answer = self._sink.answer(self._parser.get_method(), self._path, body, self._id)
         if answer is not None:
             self._transport.write(answer)
+
+
+class _LedgerConnection(_Connection):
+    """Looks at headers too, which costs a benchmark more than all else here."""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name == b"webhook-id":
+            self._id = value
 
 
 async def serve(sink: Sink, host: str, port: int) -> None:
     """Until the process ends. Says on its first line where it listens."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(sink), host, port, backlog=1024)
+    kind = _Connection if sink.ledger_fd is None else _LedgerConnection
+    server = await loop.create_server(lambda: kind(sink), host, port, backlog=1024)
     bound = server.sockets[0].getsockname()[1]
     click.echo(f"listening on http://{host}:{bound}")
     await server.serve_forever()

@@ -2,19 +2,19 @@
 
 import argparse
 import asyncio
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
 import click
 
-from tests.bench.environment import with_emitter
-from tests.peers.processes import Usage
+from tests.bench.environment import run_with_emitter
+from tests.peers.processes import until_sigterm
 from tests.soak.run import Soaked, soak
-from tests.soak.samples import Sample, Trend, trends
+from tests.soak.samples import Held, Sample, Trend, trends
 
 _SAMPLES = 60
+_COLUMNS = f"{'MB':>6} {'files':>6} {'conns':>6} {'threads':>8}"
+_NAMES = {"rss_mb": "RSS MB", "files": "files", "connections": "connections", "threads": "threads"}
 _INSIDE = "--inside"
 """Given to the run that has the emitter installed."""
 
@@ -24,12 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument(_INSIDE, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that everything is cleaned up
     if not given.inside:
-        with with_emitter() as python:
-            command = [str(python), "-m", "tests.soak", "--minutes", str(given.minutes), _INSIDE]
-            return subprocess.run(command).returncode
-    soaked = asyncio.run(_soak(given.minutes * 60))
+        return run_with_emitter(["-m", "tests.soak", "--minutes", str(given.minutes), _INSIDE])
+    soaked = asyncio.run(until_sigterm(_soak(given.minutes * 60)))
     found = list(trends(soaked.samples))
     click.echo("\n".join(_told(found, soaked)))
     return 1 if soaked.broken or not all(trend.flat for trend in found) else 0
@@ -46,37 +43,33 @@ async def _soak(seconds: float) -> Soaked:
 
 async def _print(told: "asyncio.Queue[Sample]") -> None:
     """A line each sample; of the runtimes, their sum."""
-    click.echo(
-        f"{'s':>6} {'events':>9}  {'gateway MB':>10} files threads  "
-        f"{'runtimes MB':>11} files threads"
-    )
+    click.echo(f"{'':16}  {'gateway':<30}  runtimes")
+    click.echo(f"{'s':>6} {'events':>9}  {_COLUMNS}  {_COLUMNS}")
     while True:
         sample = await told.get()
-        agents = [usage for name, usage in sample.usage.items() if name != "gateway"]
+        agents = [held for name, held in sample.held.items() if name != "gateway"]
         click.echo(
             f"{sample.at_s:6.0f} {sample.taken:9d}  "
-            f"{_line([sample.usage['gateway']])}   {_line(agents)}"
+            f"{_line([sample.held['gateway']])}  {_line(agents)}"
         )
 
 
-def _line(used: Sequence[Usage]) -> str:
+def _line(held: Sequence[Held]) -> str:
     return (
-        f"{sum(usage.rss_bytes for usage in used) / 1e6:10.1f} "
-        f"{sum(usage.fds for usage in used):5d} {sum(usage.threads for usage in used):7d}"
+        f"{sum(one.rss_mb for one in held):6.1f} {sum(one.files for one in held):6d} "
+        f"{sum(one.connections for one in held):6d} {sum(one.threads for one in held):8d}"
     )
 
 
 def _told(found: Sequence[Trend], soaked: Soaked) -> Iterator[str]:
     yield ""
-    yield f"{'process':<12}{'':<12}{'first third':>12}{'last third':>12}   verdict"
+    yield f"{'process':<12}{'':<14}{'first third':>12}{'last third':>12}   verdict"
     for trend in found:
-        unit = 1e6 if trend.what == "rss_bytes" else 1
-        what = trend.what.replace("rss_bytes", "RSS MB").replace("fds", "files")
-        verdict = "flat" if trend.flat else "GROWS"
-        yield (
-            f"{trend.process:<12}{what:<12}{trend.first / unit:12.1f}"
-            f"{trend.last / unit:12.1f}   {verdict}"
+        line = (
+            f"{trend.process:<12}{_NAMES[trend.what]:<14}{trend.first:12.1f}{trend.last:12.1f}   "
+            f"{trend.verdict}"
         )
+        yield line.rstrip()
     yield from (f"BROKEN: {what}" for what in soaked.broken)
     flat = all(trend.flat for trend in found)
     yield "verdict: " + ("flat, nothing lost" if flat and not soaked.broken else "NOT GOOD")

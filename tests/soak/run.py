@@ -5,23 +5,32 @@ import contextlib
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.peers.gateway import Client, GatewayProcess, house
-from tests.peers.processes import Usage, runtimes
+from tests.peers.processes import connections, runtimes
 from tests.peers.sink_process import SinkProcess, sink, stats
 from tests.peers.warden import warden
-from tests.soak.samples import Sample
+from tests.soak.samples import Held, Sample
 
 AGENTS = 4
 ERRORS = 0.1
 SECRET = "whsec_c29hay1zb2FrLXNvYWstc29hay1zb2Fr"
+_SETTINGS = {"WEBHOOK_CIRCUIT_TIMEOUT": "1s"}
+"""Five failures in a row come by chance every two minutes, and a minute without load after
+each would hide what grows under it."""
 _EVENTS = (20, 400)
 _GAP_US = 5000
+_ENDED = "runtime_ended"
+"""By which a gateway tells that, and with what status."""
 _LATE_S = 180.0
+_QUIET_S = 60.0
+"""Within which every connection that nobody uses is to be closed."""
+_CONNECTIONS_LEFT = 2
+"""Those by which it is loaded and looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +56,16 @@ async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") ->
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forge-soak-")))
         stack.enter_context(warden(folder))
         async with sink("--errors", str(ERRORS)) as receiver, house(folder) as place:
-            gateway = await place.gateway(FORGE_BACKEND="emitter")
+            gateway = await place.gateway(FORGE_BACKEND="emitter", **_SETTINGS)
             async with gateway.client() as client:
                 agents = [await client.create(backend="emitter") for _ in range(AGENTS)]
-                pids = _pids(gateway, runtimes(place.state))
-                samples: list[Sample] = []
+                watch = _Watch(_pids(gateway, runtimes(place.state)), receiver, told)
                 async with _load(client, agents, receiver) as load:
-                    began_s = time.monotonic()
-                    while (at_s := time.monotonic() - began_s) < seconds:
-                        samples.append(await _sample(at_s, pids, receiver))
-                        told.put_nowait(samples[-1])
-                        await asyncio.sleep(every_s)  # how often it is looked at
-                return Soaked(samples, await _broken(load, receiver))
+                    await watch.run(seconds, every_s)
+                if watch.ended:
+                    watch.ended += [line for line in place.logs().splitlines() if _ENDED in line]
+                broken = await _broken(load, receiver)
+                return Soaked(watch.samples, [*watch.ended, *broken, *await watch.rest()])
 
 
 @asynccontextmanager
@@ -89,12 +96,50 @@ async def _turns(client: Client, agent: str, receiver: SinkProcess, load: _Load)
         else:
             load.refused.append(f"a message was refused: {answer.status_code} {answer.text}")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(load.over.wait(), events * _GAP_US / 1e6)
+            async with asyncio.timeout(events * _GAP_US / 1e6):
+                await load.over.wait()
 
 
-async def _sample(at_s: float, pids: dict[str, int], receiver: SinkProcess) -> Sample:
-    counted = await stats(receiver.base)
-    return Sample(at_s, counted["total"], {name: Usage.of(pid) for name, pid in pids.items()})
+@dataclass
+class _Watch:
+    """`ended`: which processes did, in words; it stops there."""
+
+    pids: Mapping[str, int]
+    receiver: SinkProcess
+    told: "asyncio.Queue[Sample]"
+    samples: list[Sample] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    async def run(self, seconds: float, every_s: float) -> None:
+        began_s = time.monotonic()
+        while not self.ended and (at_s := time.monotonic() - began_s) < seconds:
+            await self._look(at_s)
+            await asyncio.sleep(every_s)  # how often it is looked at
+
+    async def rest(self) -> list[str]:
+        """Once all is quiet, no more is open than was before; what is, in words."""
+        if self.ended:
+            return []
+        before = self.samples[0].held["gateway"].connections + _CONNECTIONS_LEFT
+        try:
+            async with asyncio.timeout(_QUIET_S):
+                while (now := connections(self.pids["gateway"])) > before:
+                    await asyncio.sleep(1)
+        except TimeoutError:
+            return [f"{now} connections are open {_QUIET_S:.0f} s after the last event"]
+        return []
+
+    async def _look(self, at_s: float) -> None:
+        taken = (await stats(self.receiver.base))["total"]
+        held: dict[str, Held] = {}
+        for name, pid in self.pids.items():
+            try:
+                held[name] = Held.of(pid)
+            except OSError:
+                self.ended.append(f"{name} ended by itself after {at_s:.0f} s")
+                return
+        self.samples.append(Sample(at_s, taken, held))
+        self.told.put_nowait(self.samples[-1])
 
 
 def _pids(gateway: GatewayProcess, agents: dict[str, int]) -> dict[str, int]:

@@ -3,61 +3,88 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Self
 
-from tests.peers.processes import Usage
+from tests.peers.processes import Usage, connections
 
 _WARM_UP = 0.3
 """This share of the samples, at the start, is left out: caches and pools fill first."""
-_GROWTH = 0.05
-_ROOM_BYTES = 4 * 1024 * 1024
-_ROOM_FILES = 64
-"""Kept-alive connections: as many as posts were ever under way at once, and a machine that is
-busy with something else makes that more."""
-_ROOM_THREADS = 4
+_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one process holds. `files`: descriptors but for `connections`, which are TCP."""
+
+    rss_mb: float
+    files: int
+    connections: int
+    threads: int
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Raises OSError when it is gone."""
+        used, connected = Usage.of(pid), connections(pid)
+        return cls(used.rss_bytes / _MB, used.fds - connected, connected, used.threads)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What something may grow by and still be flat: the larger of a number and a share."""
+
+    number: float
+    share: float = 0.0
+
+
+ROOMS = {
+    "rss_mb": Room(4.0, 0.05),
+    "files": Room(2.0),
+    "threads": Room(2.0),
+}
+"""There are as many connections as posts were under way at once in the last half minute, which
+chance and a busy machine vary; that none is left over is seen once all is quiet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`usage` by the name of the process; `taken`: events that the receiver had by then."""
+    """`held` by the name of the process; `taken`: events that the receiver had by then."""
 
     at_s: float
     taken: int
-    usage: Mapping[str, Usage]
+    held: Mapping[str, Held]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """Medians of the first and the last third after the warm-up. `room`: what it may grow by."""
+    """Medians of the first and the last third after the warm-up."""
 
     process: str
     what: str
     first: float
     last: float
-    room: float
 
     @property
     def flat(self) -> bool:
-        return self.last - self.first <= self.room
+        room = ROOMS.get(self.what)
+        return room is None or self.last - self.first <= max(room.number, self.first * room.share)
+
+    @property
+    def verdict(self) -> str:
+        if self.what not in ROOMS:
+            return ""
+        return "flat" if self.flat else "GROWS"
 
 
 def trends(samples: Sequence[Sample]) -> Iterator[Trend]:
-    """Of every process and everything it uses."""
+    """Of every process and everything it holds."""
     warm = samples[int(len(samples) * _WARM_UP) :]
     third = max(1, len(warm) // 3)
-    for process in sorted(warm[0].usage):
-        first = [sample.usage[process] for sample in warm[:third]]
-        last = [sample.usage[process] for sample in warm[-third:]]
-        for what in ("rss_bytes", "fds", "threads"):
-            began = median(getattr(usage, what) for usage in first)
-            room = {
-                "rss_bytes": max(_ROOM_BYTES, began * _GROWTH),
-                "fds": _ROOM_FILES,
-                "threads": _ROOM_THREADS,
-            }[what]
+    for process in sorted(warm[0].held):
+        for what in ("rss_mb", "files", "threads", "connections"):
+            values = [float(getattr(sample.held[process], what)) for sample in warm]
             yield Trend(
                 process=process,
                 what=what,
-                first=began,
-                last=median(getattr(usage, what) for usage in last),
-                room=room,
+                first=median(values[:third]),
+                last=median(values[-third:]),
             )

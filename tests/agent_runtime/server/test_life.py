@@ -322,29 +322,3 @@ async def until_parked(stub: Any) -> relay_pb2.Turn:
                 assert told.turns[0].attempts == 1
                 return cast(relay_pb2.Turn, told.turns[0])
             await asyncio.sleep(0.01)
-
-
-DYING = """
-import sys
-from agent_runtime.__main__ import main
-from agent_runtime.turns.runner import Runner
-
-async def die(self, turn):
-    raise RuntimeError("a fault of ours")
-
-Runner._run_message = die
-sys.exit(main([]))
-"""
-
-
-async def test_when_any_part_dies_the_process_ends(tmp_path: Path) -> None:
-    """Nothing answers for an agent that cannot work any more: the launcher starts the next one."""
-    async with ended(Runtime(tmp_path, {"FORGE_IDLE_EXIT_S": "600"})) as runtime:
-        await runtime.start(sys.executable, "-c", DYING)
-        assert runtime.process is not None
-        async with relay_stub(runtime) as stub:
-            attached = stub.Relay(metadata=RELAY)
-            await attached.read()
-            await submit(stub, message("1", "true"))
-            async with asyncio.timeout(10):
-                assert await runtime.process.wait() == 1

@@ -1,9 +1,10 @@
 """The queue and the runner, over a real journal and a scripted backend."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -188,6 +189,20 @@ async def test_a_fault_of_the_adapter_ends_only_its_turn(tmp_path: Path) -> None
         ended = await b.until("r1")
         assert ended.error.code == "PROCESSING_ERROR"
         assert "secret" not in ended.error.message
+
+
+async def test_a_command_that_cannot_be_read_ends_only_its_turn(tmp_path: Path) -> None:
+    """It gets its final, and the next turn runs: it does not end one runtime after the other."""
+    async with bench(tmp_path) as b:
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+            connection.execute(
+                "CREATE TRIGGER spoil AFTER INSERT ON turns WHEN new.request_id = 'r1' BEGIN"
+                " UPDATE turns SET command = x'ff' WHERE turn = new.turn; END"
+            )
+        await b.runner.submit(message("r1"))
+        await b.runner.submit(message("r2"))
+        assert (await b.until("r1")).error.code == "PROCESSING_ERROR"
+        assert (await b.until("r2")).complete.success
 
 
 async def test_short_turns_answer_beside_the_queue(tmp_path: Path) -> None:
