@@ -45,6 +45,7 @@ async def batched(stage: Stage, scale: Scale) -> Row:
     case = f"8 turns x {scale.eight:,}, batched by 64"
     options = {"batch": {"max_events": 64, "max_wait_ms": 20}}
     await reset(stage.outside.sink)
+    before = stage.cpu_s()
     async with _client(stage) as client:
         answers = [
             await client.send(
@@ -60,9 +61,19 @@ async def batched(stage: Stage, scale: Scale) -> Row:
     if refused is not None:
         return Row(case=case, goal="20,000/s", remark=str(refused.json().get("message")))
     received = await stage.settled(len(answers))
+    gateway_us, runtime_us = (
+        (after_s - before_s) / max(1, received["total"]) * 1e6
+        for before_s, after_s in zip(before, stage.cpu_s(), strict=True)
+    )
     lost = received["total"] != len(answers) * (scale.eight + 1)
-    broken = [f"{received['total']} events came"] if lost else []
-    return Row(case=case, per_s=received["per_s"], goal="20,000/s", broken=broken)
+    return Row(
+        case=case,
+        per_s=received["per_s"],
+        gateway_us=gateway_us,
+        runtime_us=runtime_us,
+        goal="20,000/s",
+        broken=[f"{received['total']} events came"] if lost else [],
+    )
 
 
 async def messages(stage: Stage, scale: Scale, bare: Floors) -> AsyncIterator[Row]:

@@ -57,10 +57,10 @@ class Stage:
             messages=messages,
             at_once=at_once,
         )
-        before, began_s = self._cpu(), time.monotonic()
+        before, began_s = self.cpu_s(), time.monotonic()
         accepted = await self.outside.driver.send(load)
         received = await self.settled(messages)
-        after, seconds = self._cpu(), time.monotonic() - began_s
+        after, seconds = self.cpu_s(), time.monotonic() - began_s
         events = max(1, int(received["total"]))
         return Run(
             accepted=accepted,
@@ -80,7 +80,7 @@ class Stage:
                 return counted
             await asyncio.sleep(_LOOK_S)
 
-    def _cpu(self) -> tuple[float, float]:
+    def cpu_s(self) -> tuple[float, float]:
         """Seconds of the gateway, and of all runtimes."""
         agents = sum(Usage.of(pid).cpu_s for pid in self.agents.values())
         return Usage.of(self.pid).cpu_s, agents
