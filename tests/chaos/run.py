@@ -67,7 +67,8 @@ class _Chaos:
             [
                 *("--ledger", str(self._ledger), "--seed", str(plan.seed)),
                 *("--errors", str(plan.errors), "--hangs", str(plan.hangs)),
-            ]
+            ],
+            folder,
         )
         self._slots = [Slot(), Slot()]
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import re
 import signal
 import sys
@@ -10,6 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,9 +24,13 @@ _NO_NUMBER = re.compile(r"[+-]?Inf|NaN")
 
 @dataclass
 class SinkProcess:
-    """`tests.peers.sink`; started again it listens where it did. `options`: of its command."""
+    """`tests.peers.sink`; started again it listens where it did. `options`: of its command.
+
+    `folder`: the one whose warden ends it too.
+    """
 
     options: Sequence[str] = ()
+    folder: Path | None = None
     port: int = 0
     process: Process | None = field(default=None, repr=False)
 
@@ -45,6 +51,7 @@ class SinkProcess:
             _HOST,
             str(self.port),
             *self.options,
+            env={**os.environ, **({"TMPDIR": str(self.folder)} if self.folder else {})},
             stdout=PIPE,
         )
         assert self.process.stdout is not None
