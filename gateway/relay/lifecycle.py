@@ -13,7 +13,7 @@ from gateway.model import Agent, LiveStatus
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, translate
 from gateway.relay.timing import STANDARD, Timing
-from proto.agent.v1 import agent_pb2
+from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Lifecycle:
         token = self.client_token(agent)
         async with self._links.to(target) as link:
             try:
-                told = await link.agent.GetStatus(
+                told = await agent_pb2_grpc.AgentServiceStub(link.channel).GetStatus(
                     agent_pb2.GetStatusRequest(),
                     metadata=bearer(token),
                     timeout=self._timing.status_s,

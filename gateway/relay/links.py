@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import grpc
 
 from gateway.errors import BadRequest, Exhausted, GatewayError, Gone, NotFound, Unavailable
-from proto.agent.v1 import agent_pb2_grpc
 from proto.relay.v1 import relay_pb2_grpc
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -26,16 +25,18 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),
+    # What may be repeated is repeated by who knows it; this keeps a tenth of a link's memory.
+    ("grpc.enable_retries", 0),
 )
 
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """A channel and its stubs. `users` and `stale` belong to Links."""
+    """A channel, and the stub of what is called often: one is several KB. `users` and
+    `stale` belong to Links."""
 
     target: str
     channel: grpc.aio.Channel
-    agent: "agent_pb2_grpc.AgentServiceAsyncStub"
     relay: "relay_pb2_grpc.RelayServiceAsyncStub"
     users: int = 0
     stale: bool = False
@@ -121,6 +122,5 @@ def _open(target: str) -> Link:
     return Link(
         target,
         channel,
-        agent_pb2_grpc.AgentServiceStub(channel),
         relay_pb2_grpc.RelayServiceStub(channel),
     )

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from tests.bench.bare import AT_ONCE, Floors
 from tests.bench.driver import SECRET
 from tests.bench.scale import Scale
-from tests.bench.stage import Run, Stage
+from tests.bench.stage import Run, Stage, crowd
 from tests.bench.table import Row
 from tests.peers.gateway import Client
 from tests.peers.processes import Usage
@@ -26,8 +26,15 @@ async def streams(stage: Stage, scale: Scale, bare: Floors) -> AsyncIterator[Row
     run = await stage.run(_content(scale.eight), messages=8, at_once=8, agents=8)
     goal = "7,000/s, 130 us"
     yield _row(f"8 turns x {scale.eight:,}", run, floor=bare.posts[8], goal=goal)
-    run = await stage.run(_content(scale.many), messages=64, at_once=64, agents=8)
-    yield _row(f"64 turns x {scale.many:,} (8 agents)", run, floor=bare.posts[64], goal="10,000/s")
+    async with crowd(stage, agents=scale.agents) as many:  # an agent runs one turn at a time
+        run = await many.run(
+            _content(scale.many),
+            messages=scale.agents,
+            at_once=scale.agents,
+            agents=scale.agents,
+        )
+    case = f"{scale.agents} turns x {scale.many:,}"
+    yield _row(case, run, floor=bare.posts[64], goal="10,000/s")
     run = await stage.run(_content(scale.one), messages=1, at_once=1, agents=1)
     yield _row(f"1 turn x {scale.one:,}", run, floor=bare.posts[1], goal="3,500/s")
     run = await stage.run(_content(scale.paced, gap_us=20_000), messages=8, at_once=8, agents=8)

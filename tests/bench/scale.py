@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much of everything; `floor_s`: how long each floor runs."""
+    """How much of everything; `floor_s`: how long each floor runs; `agents`: so many turns at once."""
 
     floor_s: float
+    agents: int
     eight: int
     many: int
     one: int
@@ -21,6 +22,7 @@ class Scale:
 
 FULL = Scale(
     floor_s=3,
+    agents=64,
     eight=2000,
     many=300,
     one=5000,
@@ -33,6 +35,7 @@ FULL = Scale(
 )
 QUICK = Scale(
     floor_s=1,
+    agents=16,
     eight=500,
     many=60,
     one=1000,

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,20 @@ def _broken(accepted: Acceptances, received: Mapping[str, Any], load: Load) -> l
         f"{received['out_of_order']} out of order": received["out_of_order"] > 0,
     }
     return [what for what, holds in found.items() if holds]
+
+
+@asynccontextmanager
+async def crowd(made: Stage, *, agents: int) -> AsyncIterator[Stage]:
+    """The same with other agents, which are deleted afterwards."""
+    gateway = made.house.gateways[0]
+    async with gateway.client() as client:
+        ids = [await client.create(backend="emitter") for _ in range(agents)]
+        pids = runtimes(made.house.state)
+        try:
+            yield replace(made, agents={agent: pids[agent] for agent in ids})
+        finally:
+            for agent in ids:
+                await client.delete(agent)
 
 
 @asynccontextmanager
