@@ -100,7 +100,8 @@ class Journal:
         return seq
 
     def mark(self, turn: int, mark: Mark) -> "asyncio.Future[None]":
-        return self._change(turn, lambda c: deliveries.mark(c, mark))
+        """Soon on disk: what is lost of it with this process is delivered again."""
+        return self._change(turn, lambda c: deliveries.mark(c, mark), urgent=False)
 
     def fail(self, turn: int, failure: Failure) -> "asyncio.Future[None]":
         """Count a failed attempt; park the turn if the next one waits."""
@@ -231,9 +232,11 @@ class Journal:
         )
         return [Turn.read(row) for row in rows]
 
-    def _change(self, turn: int, operation: Operation[T]) -> "asyncio.Future[T]":
+    def _change(
+        self, turn: int, operation: Operation[T], *, urgent: bool = True
+    ) -> "asyncio.Future[T]":
         """Watches are told from the future, for its caller may be gone by then."""
-        future = self._writer.submit(operation)
+        future = self._writer.submit(operation, urgent=urgent)
         future.add_done_callback(lambda done: self._changed(turn, done))
         return future
 

@@ -21,6 +21,8 @@ repeated after a failed commit; raises RuntimeFault to refuse, before it has wri
 
 MAX_BATCH = 512
 """Operations a commit holds at most."""
+PATIENCE_S = 0.05
+"""How long what is not urgent waits for a commit to go with."""
 
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
@@ -57,38 +59,58 @@ class Writer:
         self._thread = threading.Thread(target=self._serve, name="journal", daemon=True)
         self._thread.start()
         self._waiting: list[_Pending] = []
+        self._urgent = False
+        self._timer: asyncio.TimerHandle | None = None
         self._worker: asyncio.Task[None] | None = None
         self._closing = False
 
     def submit(
-        self, operation: Operation[T], on_take: Callable[[], object] | None = None
+        self,
+        operation: Operation[T],
+        *,
+        on_take: Callable[[], object] | None = None,
+        urgent: bool = True,
     ) -> "asyncio.Future[T]":
         """Put it into the next commit; the future is done once that is on disk.
 
         Until `on_take` is called, just before its commit begins, the owner may
-        still change what the operation will write.
+        still change what the operation will write. What is not urgent makes no
+        commit of its own for PATIENCE_S; order is kept all the same.
         """
         if self._closing:
             raise JournalClosed("the journal is closed")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Pending(operation, future, on_take=on_take))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work(), name="journal-writer")
+        if urgent:
+            self._hurry()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._hurry)
         return future
 
     async def close(self) -> None:
         """Commit what is waiting, then end the thread."""
         self._closing = True
+        self._hurry()
         if self._worker is not None:
             await self._worker
         self._batches.put(None)
         self._thread.join()
         self._connection.close()
 
+    def _hurry(self) -> None:
+        """Commit what is waiting as soon as the commit under way has ended."""
+        self._urgent = True
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="journal-writer")
+
     async def _work(self) -> None:
-        while self._waiting:
+        while self._waiting and self._urgent:
             batch = _Batch(self._waiting[:MAX_BATCH])
             del self._waiting[:MAX_BATCH]
+            self._urgent = bool(self._waiting)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             for entry in batch.entries:
                 if entry.on_take is not None:
                     entry.on_take()

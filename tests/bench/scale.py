@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much of everything; `floor_s`: how long each floor runs; `agents`: so many turns at once."""
+    """How much of everything.
+
+    Attributes:
+        floor_s: how long each floor runs.
+        agents: of the case with as many turns at once.
+    """
 
     floor_s: float
     agents: int
