@@ -275,8 +275,8 @@ async def test_undelivered_events_without_a_relay_nudge(tmp_path: Path) -> None:
         await server.stop(0)
 
 
-async def test_a_parked_turn_nudges_when_it_is_due(tmp_path: Path) -> None:
-    """Fault 6: not before, also when gateway and runtime were killed in between."""
+async def test_fault_06_a_parked_turn_nudges_when_it_is_due(tmp_path: Path) -> None:
+    """Not before it is due, also when gateway and runtime were killed in between."""
     folder = tmp_path / "n"
     folder.mkdir()
     nudges = Nudges()
