@@ -18,6 +18,7 @@ _COLUMNS = (
     "first_seq",
     "last_seq",
     "acknowledged_seq",
+    "rejected_seqs",
     "attempts",
     "next_attempt_at",
     "last_error",
@@ -33,8 +34,8 @@ def turns(connection: Connection, agent: str, turn: str | None, as_json: bool) -
     """Show the turns of AGENT, oldest first, or all that is known of TURN.
 
     `delivery` says how their webhooks go: none (no webhook), pending, parked
-    (waits for the next attempt), delivered, or abandoned (given up; `forge
-    redeliver` begins anew).
+    (waits for the next attempt), delivered (but for `rejected_seqs`, which the
+    receiver refused), or abandoned (given up). `forge redeliver` begins anew.
 
     \b
     Examples:

@@ -258,7 +258,7 @@ async def parked(place: House) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_runtime_killed_in_a_commit(place: House, receiver: Receiver) -> None:
+async def test_fault_32_runtime_killed_in_a_commit(place: House, receiver: Receiver) -> None:
     """Half a page is on disk: the next runtime opens the journal, and what was delivered before
     keeps its ids and content; the turn has one final."""
     gateway = await place.gateway()

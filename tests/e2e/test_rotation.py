@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+from typing import Any
 
 from gateway.keyring import Keyring
 from gateway.keyring.file import LOOK_EVERY_S
 from tests.e2e.story import SECRET, first_seen, signed, turn, whole
 from tests.gateway.cli.command import Outcome, forge
 from tests.peers.gateway import Client, House
-from tests.peers.receiver import Receiver
+from tests.peers.receiver import Receiver, Reply
 
 
 async def rotate(place: House, *step: str) -> Outcome:
@@ -74,6 +75,54 @@ async def test_a_key_nobody_needs_can_be_removed(place: House) -> None:
     assert unknown.status == 1
     assert f"there is no gateway key {old}; there are {new}" in unknown.err
     assert (await rotate(place, "--use", old, "--remove", new)).status == 2
+
+
+async def test_a_turn_that_no_key_opens_waits_and_is_seen(place: House, receiver: Receiver) -> None:
+    """Sealed with a key that was taken out: nothing is posted, the turn says what it waits for,
+    and goes on under the new key once it is given its receiver again."""
+    gateway = await place.gateway()
+    added = await rotate(place)
+    old, new = (line.split()[0] for line in added.out.splitlines())
+    await use(place, new)
+    async with gateway.client() as client:
+        agent = await client.create()
+        await use(place, old)
+        receiver.default = lambda _: Reply(status=503, headers={"Retry-After": "2"})
+        sent = await client.send(agent, "echo a", receiver.url, request_id="r-1")
+        assert sent.status_code == 202
+        await until(client, agent, "delivery", "parked")
+        await use(place, new)
+        is_settled(place)
+        assert (await rotate(place, "--remove", old)).status == 0
+        receiver.default = lambda _: Reply()
+        waiting = await until(client, agent, "last_error", "key")
+        assert (waiting["delivery"], len(receiver.hooks)) == ("parked", 1)
+        target = {"webhook_url": receiver.url, "webhook_secret": SECRET}
+        again = await client.http.post(
+            f"/api/v1/agents/{agent}/turns/r-1/redeliver", params={"user_id": "ada"}, json=target
+        )
+        assert again.status_code == 202
+        hooks = (await turn(receiver, "r-1"))[1:]
+    whole(first_seen(hooks))
+    for hook in hooks:
+        signed(hook)
+
+
+async def use(place: House, key: str) -> None:
+    """From now on, on every gateway."""
+    assert (await rotate(place, "--use", key)).status == 0
+    await asyncio.sleep(LOOK_EVERY_S)  # which is what is promised
+
+
+async def until(client: Client, agent: str, field: str, words: str) -> dict[str, Any]:
+    """The turn, once its field has these words."""
+    url = f"/api/v1/agents/{agent}/turns/r-1"
+    async with asyncio.timeout(20):
+        while True:
+            told = (await client.http.get(url, params={"user_id": "ada"})).json()
+            if words in told.get(field, ""):
+                return dict(told)
+            await asyncio.sleep(0.02)
 
 
 async def test_a_folder_without_gateways_is_not_rotated(place: House) -> None:

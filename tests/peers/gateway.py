@@ -112,6 +112,21 @@ class GatewayProcess:
         """SIGTERM; the exit status."""
         return await self._signal(signal.SIGTERM)
 
+    def suspend(self) -> None:
+        """SIGSTOP: it holds what it holds and says nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+    async def said(self, event: str) -> None:
+        """Wait until it has logged that."""
+        async with asyncio.timeout(_END_S):
+            while f'"event": "{event}"' not in self.log:
+                await asyncio.sleep(0.02)
+
     async def _signal(self, number: signal.Signals) -> int | None:
         assert self.process is not None
         if self.process.returncode is None:

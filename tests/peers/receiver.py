@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import socket
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -70,7 +71,9 @@ class Reply:
 class Receiver:
     """Answers by `script`, reply by reply, then by `default`; records everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, bound: socket.socket | None = None) -> None:
+        """`bound`: where it listens once it is entered, and nobody before."""
+        self._bound = bound
         self.hooks: list[Hook] = []
         self.script: deque[Reply] = deque()
         self.default: Callable[[Hook], Reply] = lambda _: Reply()
@@ -83,7 +86,8 @@ class Receiver:
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        where = {"sock": self._bound} if self._bound else {"host": "127.0.0.1", "port": 0}
+        self._server = await asyncio.start_server(self._accept, **where)
         return self
 
     async def __aexit__(

@@ -17,8 +17,8 @@ from proto.relay.v1 import relay_pb2
 from tests.agent_runtime.commands import event, final, message
 
 
-async def test_a_parked_turn_is_still_parked_after_a_restart(tmp_path: Path) -> None:
-    """Fault 6: attempts, the first failure and the time of the next attempt outlive everybody."""
+async def test_fault_06_a_parked_turn_is_still_parked_after_a_restart(tmp_path: Path) -> None:
+    """Attempts, the first failure and the time of the next attempt outlive everybody."""
     async with Journal(tmp_path) as journal:
         turn = (await journal.accept(message("r1"))).turn.turn
         journal.append(turn, event())

@@ -124,7 +124,7 @@ async def test_a_turn_is_settled_by_the_mark_of_its_final(journal: Journal) -> N
     assert journal.rejected(turn) == [1]
 
 
-async def test_an_abandoned_turn_is_settled_but_goes_on(journal: Journal) -> None:
+async def test_fault_03_an_abandoned_turn_is_settled_but_goes_on(journal: Journal) -> None:
     """410 ends the deliveries, never the turn."""
     turn = (await journal.accept(message("r1"))).turn.turn
     await journal.abandon(turn, request_id="r1", generation=2, reason="stale")

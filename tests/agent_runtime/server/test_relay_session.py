@@ -122,10 +122,11 @@ async def test_a_park_that_counts_every_attempt_since_the_opening_counts_the_sam
         assert (await gateway.until_pending("r1")).opened.attempts == 2
 
 
-async def test_a_redelivered_turn_is_opened_anew_and_old_marks_change_nothing(
+async def test_fault_19_a_redelivered_turn_is_opened_anew_and_old_marks_change_nothing(
     agent: Agent,
 ) -> None:
-    """Fault 19, the runtime's side: new ticket, new generation, from before the first refused."""
+    """New ticket, new generation, from before the first refused one; marks of the old one are
+    ignored."""
     await agent.emit(4)
     async with relayed(agent) as gateway:
         await gateway.until_pending("r1", 4)
@@ -189,8 +190,8 @@ async def test_fault_33_a_silent_relay_is_replaced_and_only_its_marks_still_coun
             await agent.until(acked_seq=3)
 
 
-async def test_a_relay_begins_with_what_the_one_before_said_last(agent: Agent) -> None:
-    """Fault 6: it parked and went while the disk was slow; the next one does not try too early."""
+async def test_fault_06_a_relay_begins_with_what_the_one_before_said_last(agent: Agent) -> None:
+    """It parked and went while the disk was slow; the next one does not try too early."""
     go_on = threading.Event()
     await agent.emit(3)
     async with relayed(agent) as first:

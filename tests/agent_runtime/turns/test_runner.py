@@ -220,8 +220,8 @@ async def test_short_turns_answer_beside_the_queue(tmp_path: Path) -> None:
         assert b.journal.fact("model") == "good"
 
 
-async def test_a_restart_ends_what_ran_and_runs_what_waited(tmp_path: Path) -> None:
-    """Fault 34, in the journal: AGENT_RESTARTED once; queued turns survive in order."""
+async def test_fault_34_a_restart_ends_what_ran_and_runs_what_waited(tmp_path: Path) -> None:
+    """AGENT_RESTARTED once; queued turns survive in order."""
     async with Journal(tmp_path) as journal:
         running = (await journal.accept(message("r1"))).turn.turn
         await journal.start_turn(running)

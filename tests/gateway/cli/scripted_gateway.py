@@ -216,7 +216,7 @@ def _turns(path: str, before: str) -> Response:
         return JSONResponse({"request_id": "req_1", "generation": 2}, 202)
     if not path.endswith("/turns"):
         return JSONResponse(PARKED)
-    older = {**PARKED, "request_id": "req_0"}
+    older = {**PARKED, "request_id": "req_0", "rejected_seqs": [2, 5]}
     return JSONResponse({"turns": [older if before == "req_1" else PARKED], "more": not before})
 
 

@@ -77,6 +77,7 @@ async def test_turns_in_columns(peer: ScriptedGateway) -> None:
     listed = await forge("turns", "agt-1", env=env_of(peer))
     header, older, row = listed.out.splitlines()
     assert older.split()[0] == "req_0"
+    assert "[2, 5]" in older
     assert header.split()[:4] == ["REQUEST_ID", "STATE", "OUTCOME", "DELIVERY"]
     assert row.split()[:4] == ["req_1", "ended", "completed", "parked"]
     shown = await forge("turns", "agt-1", "req_1", env=env_of(peer))

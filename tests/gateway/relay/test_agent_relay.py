@@ -1,6 +1,7 @@
 """The relay of one agent, against a scripted agent and a real receiver."""
 
 import asyncio
+import socket
 import time
 from dataclasses import replace
 
@@ -139,6 +140,36 @@ async def test_fault_01_a_repeat_is_signed_for_its_own_time() -> None:
         Webhook(secret).verify(hook.body, dict(hook.headers))
 
 
+async def test_fault_07_what_may_pass_is_repeated() -> None:
+    """404, 408 and 409 are failures like others: the same event comes again until it is taken."""
+    statuses = (404, 408, 409)
+    async with house() as home:
+        home.receiver.script.extend(Reply(status=status) for status in statuses)
+        relay = await attached(home)
+        relay.open_turn("r1", home.ticket("r1"))
+        relay.events(event(seq=1), event(seq=2))
+        await relay.acked("r1", 2)
+    assert home.receiver.ids == [f"{AGENT}_1"] * 4 + [f"{AGENT}_2"]
+    assert [failed.last_status for failed in relay.marks("failed")] == list(statuses)
+    assert not relay.marks("reject")
+
+
+async def test_fault_10_what_was_not_there_gets_its_event_once_it_is() -> None:
+    """Refused connections are failures like others: once somebody listens the event comes."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        async with house(policy=replace(POLICY, circuit_failures=1000)) as home:
+            relay = await attached(home)
+            target = Target(webhook_url=f"http://127.0.0.1:{bound.getsockname()[1]}/")
+            relay.open_turn("r1", home.ticket("r1", target))
+            relay.events(event(seq=1))
+            for failed in await relay.marked("failed", 2):
+                assert (failed.last_status, "connect" in failed.last_error) == (0, True)
+            async with Receiver(bound) as late:
+                await relay.acked("r1", 1)
+                assert late.ids == [f"{AGENT}_1"]
+
+
 async def test_fault_03_gone_abandons_the_turns_deliveries() -> None:
     """410: nothing more of this turn is posted, and other turns go on."""
     async with house() as home:
@@ -156,17 +187,18 @@ async def test_fault_03_gone_abandons_the_turns_deliveries() -> None:
     assert home.receiver.ids == [f"{AGENT}_1", f"{AGENT}_r2_final"]
 
 
-async def test_fault_08_a_rejected_event_is_recorded_and_skipped() -> None:
-    """400 is told with its seq and status, never overtaken by an acknowledgement, and the
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+async def test_fault_08_a_rejected_event_is_recorded_and_skipped(status: int) -> None:
+    """It is told with its seq and status, never overtaken by an acknowledgement, and the
     next event goes."""
     async with house() as home:
-        home.receiver.script.extend([Reply(), Reply(status=422)])
+        home.receiver.script.extend([Reply(), Reply(status=status)])
         relay = await attached(home)
         relay.open_turn("r1", home.ticket("r1"))
         relay.events(event(seq=1), event(seq=2), event(seq=3))
         await relay.acked("r1", 3)
     [reject] = relay.marks("reject")
-    assert (reject.request_id, reject.generation, reject.seq, reject.status) == ("r1", 1, 2, 422)
+    assert (reject.request_id, reject.generation, reject.seq, reject.status) == ("r1", 1, 2, status)
     kinds = [up.WhichOneof("message") for up in relay.ups]
     assert [kind for kind in kinds if kind != "alive"] == ["ack", "reject", "ack"]
     assert len(home.receiver.hooks) == 3
