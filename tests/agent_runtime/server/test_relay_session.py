@@ -13,6 +13,7 @@ from agent_runtime.journal.rows import MAX_PARK_MS
 from agent_runtime.journal.statements import now_ms
 from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_parked import MAX_WAIT_S, Parked
+from agent_runtime.server.relay_session import AFTERLIFE_S
 from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
@@ -187,6 +188,18 @@ async def test_fault_33_a_silent_relay_is_replaced_and_only_its_marks_still_coun
             assert (turn.abandoned, turn.next_attempt_ms, turn.attempts) == (None, 0, 0)
             second.ack("r1", 2)
             await agent.until(acked_seq=3)
+
+
+async def test_a_dead_relay_that_wakes_up_is_told_soon(agent: Agent) -> None:
+    """With nobody to take its place it would else hold its turns for as long as it may."""
+    await agent.emit(3)
+    async with relayed(agent, silence_s=0.2) as hung:
+        await hung.until_pending("r1", 3)
+        await hung.dead.wait()
+        hung.ack("r1", 2)
+        async with asyncio.timeout(AFTERLIFE_S / 2):
+            await hung.over()
+        assert agent.journal.turn("r1").acked_seq == 2
 
 
 async def test_a_relay_begins_with_what_the_one_before_said_last(agent: Agent) -> None:
