@@ -291,6 +291,25 @@ async def test_the_window_is_1_mib_too(agent: Agent) -> None:
         await agent.until(acked_seq=4)
 
 
+@pytest.mark.parametrize(("size", "window"), [(10, 64), (400_000, 2)])
+async def test_a_window_opens_before_its_acknowledgement_is_on_disk(
+    agent: Agent, size: int, window: int
+) -> None:
+    """Marks wait for other things to write: what is delivered next must not wait with them."""
+    go_on = threading.Event()
+    for _ in range(window + 1):
+        agent.journal.append(agent.turn, OF_R1 + event("x" * size))
+        await agent.written()
+    async with relayed(agent) as gateway:
+        await gateway.until_pending("r1", window)
+        agent.journal._writer.submit(lambda _: go_on.wait(20))
+        gateway.ack("r1", 1)
+        held = await gateway.until_pending("r1", window)
+        go_on.set()
+        assert held.pending[-1].seq == window + 1
+        assert agent.journal.turn("r1").acked_seq == 0
+
+
 async def test_an_acknowledgement_of_what_was_not_sent_settles_only_what_was(
     agent: Agent,
 ) -> None:
