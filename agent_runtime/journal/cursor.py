@@ -83,6 +83,8 @@ class Cursor:
         self._reader = reader
         self._turn = turn
         self.seq = min(after_seq or 0, MAX_SEQ)
+        self.left = False
+        """Whether the last take left a row because it did not fit."""
         self._whole = whole
         self._wanted = wanted
         forgiving = whole and after_seq is None
@@ -110,12 +112,14 @@ class Cursor:
     def _take(self, events: int, max_bytes: int, one_at_least: bool) -> list[Row]:
         taken: list[Row] = []
         room = max_bytes
+        self.left = False
         while not taken:
             seen = 0
             for seq, body in self._rows(events):
                 seen += 1
                 if body is not None:
                     if len(body) > room and (taken or not one_at_least):
+                        self.left = True
                         return taken
                     taken.append(Row(seq, body))
                     room -= len(body)

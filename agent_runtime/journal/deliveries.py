@@ -24,8 +24,8 @@ _ANEW = "attempts = 0, first_failure_ms = 0, next_attempt_ms = 0, last_status = 
 
 _FAIL = """
 UPDATE turns SET attempts = max(attempts + :failed, :attempts),
-    first_failure_ms = CASE WHEN first_failure_ms = 0 AND :failed THEN :now
-        ELSE first_failure_ms END,
+    first_failure_ms = CASE WHEN :failed AND first_failure_ms NOT BETWEEN 1 AND :now THEN :now
+        ELSE first_failure_ms END, -- one to come is of a clock that was set back
     last_status = CASE WHEN :failed THEN :status ELSE last_status END,
     last_error = CASE WHEN :error = '' THEN last_error ELSE :error END,
     next_attempt_ms = :next

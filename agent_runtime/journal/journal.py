@@ -56,12 +56,7 @@ class Journal:
 
     async def accept(self, command: Command) -> Acceptance:
         """Raises Exhausted, Invalid."""
-        if self._space.stuck or (command.kind.queued and self._space.behind):
-            raise Exhausted("this agent's journal cannot be written fast enough; repeat later")
-        if command.kind.queued and self._space.full:
-            await self._space.trim()
-            if self._space.full:
-                raise Exhausted("this agent's journal is full of undelivered events; repeat later")
+        await self._refuse_when_full(command)
         size = command.request.ByteSize()
         self._space.sent(size)
         accepted = self._writer.submit(lambda c: statements.accept(c, command))
@@ -122,7 +117,8 @@ class Journal:
             lambda c: deliveries.redeliver(c, request_id, from_seq, ticket)
         )
         redelivering.add_done_callback(self._redelivered)
-        return (await redelivering)[1]
+        # A caller that goes away does not undo it: the relay has to learn of it all the same.
+        return (await asyncio.shield(redelivering))[1]
 
     async def put_fact(self, name: str, value: str) -> None:
         await self._writer.submit(lambda c: statements.put_fact(c, name, value))
@@ -224,6 +220,16 @@ class Journal:
         watch = Watch(self._watches.discard)
         self._watches.add(watch)
         return watch
+
+    async def _refuse_when_full(self, command: Command) -> None:
+        """A repeat takes no room. Raises Exhausted."""
+        if self._space.stuck or (command.kind.queued and self._space.behind):
+            raise Exhausted("this agent's journal cannot be written fast enough; repeat later")
+        if not command.kind.queued or not self._space.full:
+            return
+        await self._space.trim()
+        if self._space.full and not statements.find(self._reader, command.request.request_id):
+            raise Exhausted("this agent's journal is full of undelivered events; repeat later")
 
     def _turns(self, where: str, given: tuple[object, ...]) -> list[Turn]:
         rows = self._reader.execute(

@@ -14,6 +14,9 @@ from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 
 Context: TypeAlias = "grpc.aio.ServicerContext[agent_pb2.AgentRequest, agent_pb2.AgentResponse]"
 
+MAX_STREAMS = 256
+"""Clients connected at the same time; gateways must find room beside them."""
+
 
 class AgentService(agent_pb2_grpc.AgentServiceServicer):
     """Journals what comes and follows it through cursors; keeps nothing of its own."""
@@ -32,13 +35,20 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         self._status = status
         self._usage = usage
         self._shutdown = shutdown
+        self._streams = 0
 
     async def Connect(  # type: ignore[override]  # writes to the context, which grpc.aio takes too
         self, request_iterator: AsyncIterator[agent_pb2.AgentRequest], context: Context
     ) -> None:
-        with self._usage.call():
-            conversation = Conversation(self._journal, self._runner, context.write)
-            await conversation.run(request_iterator)
+        if self._streams >= MAX_STREAMS:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many clients")
+        self._streams += 1
+        try:
+            with self._usage.call():
+                conversation = Conversation(self._journal, self._runner, context.write)
+                await conversation.run(request_iterator)
+        finally:
+            self._streams -= 1
 
     async def GetStatus(
         self, request: agent_pb2.GetStatusRequest, context: object

@@ -41,8 +41,10 @@ class Life:
     async def retire(self, *, graceful: bool) -> None:
         """End every turn; from then on the runtime stays only to deliver."""
         self.retiring = True
-        await self._runner.retire(graceful=graceful)
-        self._retired.set()
+        try:
+            await self._runner.retire(graceful=graceful)
+        finally:  # also when the CLI cannot be ended, which comes last: nobody calls again
+            self._retired.set()
 
     async def end_when_delivered(self) -> None:
         """Once retired: end when nothing is left to deliver."""

@@ -19,7 +19,7 @@ STALL_S = 60.0
 AFTERLIFE_S = 10.0
 """How long the marks of a dead relay are still read, when none takes its place."""
 REPLACED_S = 1.0
-"""How long, when one does."""
+"""How long, when one does, or when it is heard of again."""
 
 
 class RelayDead(Exception):
@@ -50,7 +50,7 @@ class RelaySession:
         self._heard = self._moved = time.monotonic()
         self._dead = False
         self._ended = asyncio.Event()
-        self._replaced = asyncio.Event()
+        self._leaving = asyncio.Event()
 
     def end(self) -> None:
         """Make `run` return soon: the runtime is going."""
@@ -58,7 +58,7 @@ class RelaySession:
 
     def replace(self) -> None:
         """Another relay has the place of this dead one."""
-        self._replaced.set()
+        self._leaving.set()
 
     async def run(
         self, requests: AsyncIterator[relay_pb2.RelayUp], died: Callable[[], None]
@@ -96,15 +96,15 @@ class RelaySession:
             await _cancel(sending, guarding)
 
     async def _outlive(self, *ends: "asyncio.Task[object]") -> None:
-        """Read late marks, until it is replaced and a moment longer, or nobody came."""
-        replaced = asyncio.create_task(self._replaced.wait(), name="relay-replaced")
+        """Read late marks, for a moment only once it is replaced or awake again."""
+        leaving = asyncio.create_task(self._leaving.wait(), name="relay-leaving")
         try:
             first = asyncio.FIRST_COMPLETED
-            await asyncio.wait({replaced, *ends}, timeout=AFTERLIFE_S, return_when=first)
-            if replaced.done():
+            await asyncio.wait({leaving, *ends}, timeout=AFTERLIFE_S, return_when=first)
+            if leaving.done():
                 await asyncio.wait(ends, timeout=REPLACED_S, return_when=first)
         finally:
-            await _cancel(replaced)
+            await _cancel(leaving)
 
     async def _send(self) -> None:
         hello = relay_pb2.Hello(agent_id=self._agent_id)
@@ -114,6 +114,8 @@ class RelaySession:
     async def _read(self, requests: AsyncIterator[relay_pb2.RelayUp]) -> None:
         async for up in requests:
             self._heard = time.monotonic()
+            if self._dead:  # it is awake again, and has to hear soon that it begins anew
+                self._leaving.set()
             which = up.WhichOneof("message")
             if which == "ack":
                 self._mark(Mark(up.ack.request_id, up.ack.generation, up.ack.seq))

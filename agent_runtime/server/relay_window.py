@@ -29,12 +29,12 @@ class Window:
 
     @property
     def blocked(self) -> bool:
-        """Whether nothing more may be sent before something is settled."""
-        return self.flying == MAX_EVENTS or self._flying_bytes >= MAX_BYTES
+        """Whether what may come next is not sent before something is settled."""
+        return self._full or self._cursor.left
 
     def take(self) -> list[Row]:
         """The next rows that fit; one always fits when nothing is on its way."""
-        if self.closing or self.blocked:
+        if self.closing or self._full:
             return []
         events, room = MAX_EVENTS - self.flying, MAX_BYTES - self._flying_bytes
         rows = self._cursor.take(events=events, max_bytes=room, one_at_least=not self._flying)
@@ -52,3 +52,7 @@ class Window:
             self._flying_bytes -= self._flying.popleft()[1]
         self.told_attempts = 0
         return True
+
+    @property
+    def _full(self) -> bool:
+        return self.flying == MAX_EVENTS or self._flying_bytes >= MAX_BYTES

@@ -20,7 +20,7 @@ from gateway.delivery.answer import UNKNOWN, Answer, Verdict, judge
 from gateway.delivery.breaker import Breaker
 from gateway.delivery.connection import Connector
 from gateway.delivery.destination import NO_BYPASS, Bypass, Destination
-from gateway.delivery.failure import told
+from gateway.delivery.failure import ours, told
 from gateway.delivery.guard import Guard
 from gateway.delivery.payload import Post
 from gateway.delivery.policy import Policy
@@ -159,6 +159,8 @@ class Poster:
             answer = Answer(Verdict.RETRY, error=error, blames_host=True)
         except (aiohttp.ClientError, OSError, ValueError) as failure:
             answer = told(failure)
+        except Exception as failure:  # noqa: BLE001 - one turn's failure ends no relay of all turns
+            answer = ours(failure)
         if not exchange.status:
             return answer
         return judge(

@@ -39,6 +39,11 @@ def told(failure: Exception) -> Answer:
             return _its(f"the answer could not be read ({type(failure).__name__})")
 
 
+def ours(failure: Exception) -> Answer:
+    """Of anything that should not happen; it says no more, for the same reason."""
+    return _nobodys(f"the gateway could not post it ({type(failure).__name__})")
+
+
 def _its(error: str) -> Answer:
     return Answer(Verdict.RETRY, error=error, blames_host=True)
 

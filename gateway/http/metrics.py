@@ -1,8 +1,9 @@
 """Numbers for Prometheus, and the resource that shows them. Labels are bounded: no ids."""
 
+import asyncio
 from collections.abc import Sequence
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 from starlette.responses import Response
 
@@ -29,6 +30,12 @@ class Metrics:
             registry=self.registry,
             buckets=_ACCEPT_BUCKETS_S,
         )
+        tasks = Gauge(
+            "forge_tasks",
+            "Tasks of the event loop: relays, deliveries, requests",
+            registry=self.registry,
+        )
+        tasks.set_function(lambda: len(asyncio.all_tasks()))
 
     def observe(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request. `route`: the path with its parameters' names, "" for none."""

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 MAX_TURNS = 1200
 """An agent keeps at most 1,000 unsettled turns, and some beside its queue."""
+MAX_MARKS = 10_000
+"""That wait to be written: an agent that reads lets nothing like it come together."""
 MAX_REQUEST_ID = 128
 """Characters; what is longer is no turn's."""
 
@@ -155,8 +157,11 @@ class AgentRelay:
         return self._greeted
 
     def _take(self, down: relay_pb2.RelayDown, tasks: asyncio.TaskGroup) -> None:
+        """Raises Overrun."""
         if self._closing:
             return
+        if self._marks.waiting > MAX_MARKS:
+            raise Overrun("marks")
         which = down.WhichOneof("message")
         if which == "events":
             self._add(down.events.events, tasks)

@@ -47,6 +47,11 @@ class Marks:
         self._wake = asyncio.Event()
         self._closing = False
 
+    @property
+    def waiting(self) -> int:
+        """How many are to be written, beside one acknowledgement a turn."""
+        return len(self._ready)
+
     def ack(self, request_id: str, *, generation: int, seq: int, events: int) -> None:
         """Every event of the turn up to seq is settled, so many of them since the last mark."""
         gathered = self._acks[request_id].events if request_id in self._acks else 0

@@ -17,13 +17,16 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class PeerRelay:
     """One stream of a gateway: what came up, and what the test sends down.
 
-    `stays`: does not end the stream when the gateway closes its side.
+    `stays`: does not end the stream when the gateway closes its side. `reads`: while it is
+    set, what comes up is read.
     """
 
     def __init__(self, noticed: Noticed) -> None:
         self.ups: list[relay_pb2.RelayUp] = []
         self.ended = False
         self.stays = False
+        self.reads = asyncio.Event()
+        self.reads.set()
         self._noticed = noticed
         self._downs: asyncio.Queue[relay_pb2.RelayDown | grpc.StatusCode] = asyncio.Queue()
 
@@ -80,6 +83,10 @@ class PeerRelay:
         """Wait until that event is acknowledged."""
         await self.until(lambda: any(a[0] == request_id and a[2] >= seq for a in self.acks))
 
+    async def sent(self) -> None:
+        """Wait until nothing is to be sent any more, or the stream has ended."""
+        await self.until(lambda: self._downs.empty() or self.ended)
+
     async def until(self, holds: Any) -> None:
         await self._noticed.until(holds)
 
@@ -88,6 +95,7 @@ class PeerRelay:
             async for up in requests:
                 self.ups.append(up)
                 self._noticed.tell()
+                await self.reads.wait()
         finally:
             self.ended = True
             self._noticed.tell()
@@ -95,7 +103,9 @@ class PeerRelay:
                 self._downs.put_nowait(grpc.StatusCode.OK)
 
     async def next_down(self) -> relay_pb2.RelayDown | grpc.StatusCode:
-        return await self._downs.get()
+        down = await self._downs.get()
+        self._noticed.tell()
+        return down
 
 
 class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentServiceServicer):
@@ -138,7 +148,8 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         return cls(agent_id)
 
     async def __aenter__(self) -> Self:
-        self._server = grpc.aio.server()
+        # Else what is taken from a peer before it is read grows to megabytes.
+        self._server = grpc.aio.server(options=[("grpc.http2.bdp_probe", 0)])
         relay_pb2_grpc.add_RelayServiceServicer_to_server(self, self._server)
         agent_pb2_grpc.add_AgentServiceServicer_to_server(self, self._server)
         port = self._server.add_insecure_port(self.target or "127.0.0.1:0")

@@ -171,6 +171,12 @@ class Client:
             json={"content": content, "webhook_url": webhook_url, **body},
         )
 
+    async def tasks(self) -> int:
+        """Of the gateway's event loop, by its own metrics."""
+        answer = await self.http.get("/metrics")
+        (line,) = [line for line in answer.text.splitlines() if line.startswith("forge_tasks ")]
+        return int(float(line.split()[1]))
+
     async def interrupt(self, agent_id: str, webhook_url: str, **body: Any) -> httpx.Response:
         return await self.http.post(
             f"/api/v1/agents/{agent_id}/interrupt",

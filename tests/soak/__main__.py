@@ -13,8 +13,8 @@ from tests.soak.run import Soaked, soak
 from tests.soak.samples import Held, Sample, Trend, trends
 
 _SAMPLES = 60
-_COLUMNS = f"{'MB':>6} {'files':>6} {'conns':>6} {'threads':>8}"
-_NAMES = {"rss_mb": "RSS MB", "files": "files", "connections": "connections", "threads": "threads"}
+_COLUMNS = f"{'MB':>6} {'files':>6} {'conns':>6} {'threads':>8} {'tasks':>6}"
+_NAMES = {"rss_mb": "RSS MB"}
 _INSIDE = "--inside"
 """Given to the run that has the emitter installed."""
 
@@ -43,7 +43,7 @@ async def _soak(seconds: float) -> Soaked:
 
 async def _print(told: "asyncio.Queue[Sample]") -> None:
     """A line each sample; of the runtimes, their sum."""
-    click.echo(f"{'':16}  {'gateway':<30}  runtimes")
+    click.echo(f"{'':16}  {'gateway':<37}  runtimes")
     click.echo(f"{'s':>6} {'events':>9}  {_COLUMNS}  {_COLUMNS}")
     while True:
         sample = await told.get()
@@ -57,7 +57,8 @@ async def _print(told: "asyncio.Queue[Sample]") -> None:
 def _line(held: Sequence[Held]) -> str:
     return (
         f"{sum(one.rss_mb for one in held):6.1f} {sum(one.files for one in held):6d} "
-        f"{sum(one.connections for one in held):6d} {sum(one.threads for one in held):8d}"
+        f"{sum(one.connections for one in held):6d} {sum(one.threads for one in held):8d} "
+        f"{sum(one.tasks for one in held):6d}"
     )
 
 
@@ -65,9 +66,9 @@ def _told(found: Sequence[Trend], soaked: Soaked) -> Iterator[str]:
     yield ""
     yield f"{'process':<12}{'':<14}{'first third':>12}{'last third':>12}   verdict"
     for trend in found:
+        what = _NAMES.get(trend.what, trend.what)
         line = (
-            f"{trend.process:<12}{_NAMES[trend.what]:<14}{trend.first:12.1f}{trend.last:12.1f}   "
-            f"{trend.verdict}"
+            f"{trend.process:<12}{what:<14}{trend.first:12.1f}{trend.last:12.1f}   {trend.verdict}"
         )
         yield line.rstrip()
     yield from (f"BROKEN: {what}" for what in soaked.broken)

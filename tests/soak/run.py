@@ -10,6 +10,8 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
+
 from tests.peers.gateway import Client, GatewayProcess, house
 from tests.peers.processes import connections, runtimes
 from tests.peers.sink_process import SinkProcess, sink, stats
@@ -59,7 +61,8 @@ async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") ->
             gateway = await place.gateway(FORGE_BACKEND="emitter", **_SETTINGS)
             async with gateway.client() as client:
                 agents = [await client.create(backend="emitter") for _ in range(AGENTS)]
-                watch = _Watch(_pids(gateway, runtimes(place.state)), receiver, told)
+                pids = _pids(gateway, runtimes(place.state))
+                watch = _Watch(pids, client, receiver, told)
                 async with _load(client, agents, receiver) as load:
                     await watch.run(seconds, every_s)
                 if watch.ended:
@@ -105,6 +108,7 @@ class _Watch:
     """`ended`: which processes did, in words; it stops there."""
 
     pids: Mapping[str, int]
+    client: Client
     receiver: SinkProcess
     told: "asyncio.Queue[Sample]"
     samples: list[Sample] = field(default_factory=list)
@@ -134,8 +138,9 @@ class _Watch:
         held: dict[str, Held] = {}
         for name, pid in self.pids.items():
             try:
-                held[name] = Held.of(pid)
-            except OSError:
+                tasks = await self.client.tasks() if name == "gateway" else 0
+                held[name] = Held.of(pid, tasks=tasks)
+            except (OSError, httpx.TransportError):
                 self.ended.append(f"{name} ended by itself after {at_s:.0f} s")
                 return
         self.samples.append(Sample(at_s, taken, held))

@@ -14,18 +14,20 @@ _MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one process holds. `files`: descriptors but for `connections`, which are TCP."""
+    """What one process holds. `files`: descriptors but for `connections`, which are TCP;
+    `tasks`: of its event loop, 0 where they cannot be seen."""
 
     rss_mb: float
     files: int
     connections: int
     threads: int
+    tasks: int
 
     @classmethod
-    def of(cls, pid: int) -> Self:
+    def of(cls, pid: int, *, tasks: int) -> Self:
         """Raises OSError when it is gone."""
         used, connected = Usage.of(pid), connections(pid)
-        return cls(used.rss_bytes / _MB, used.fds - connected, connected, used.threads)
+        return cls(used.rss_bytes / _MB, used.fds - connected, connected, used.threads, tasks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,9 @@ ROOMS = {
     "rss_mb": Room(4.0, 0.05),
     "files": Room(2.0),
     "threads": Room(2.0),
+    "tasks": Room(10.0, 0.25),
 }
-"""There are as many connections as posts were under way at once in the last half minute, which
+"""There are about as many tasks as turns under way, which chance varies; and as many connections as posts were under way at once in the last half minute, which
 chance and a busy machine vary; that none is left over is seen once all is quiet."""
 
 
@@ -80,7 +83,7 @@ def trends(samples: Sequence[Sample]) -> Iterator[Trend]:
     warm = samples[int(len(samples) * _WARM_UP) :]
     third = max(1, len(warm) // 3)
     for process in sorted(warm[0].held):
-        for what in ("rss_mb", "files", "threads", "connections"):
+        for what in ("rss_mb", "files", "threads", "tasks", "connections"):
             values = [float(getattr(sample.held[process], what)) for sample in warm]
             yield Trend(
                 process=process,

@@ -1,5 +1,6 @@
 """Deliveries on disk: failures, waits, redelivering, and what is not to be delivered."""
 
+import asyncio
 import sqlite3
 from functools import partial
 from pathlib import Path
@@ -96,6 +97,39 @@ async def test_redelivering_a_settled_turn_unsettles_it(journal: Journal) -> Non
     assert journal.has_undelivered()
     with pytest.raises(UnknownTurn):
         await journal.redeliver("r9", 0, None)
+
+
+async def test_a_redelivery_whose_caller_went_away_is_told_to_relays(journal: Journal) -> None:
+    """Else what it begins would wait for as long as the relay lasts."""
+    turn = (await journal.accept(message("r1"))).turn.turn
+    await journal.finish(turn, final(), OUTCOME_COMPLETED)
+    await journal.mark(turn, Mark("r1", 1, 1))
+    watch = journal.watch()
+    call = asyncio.create_task(journal.redeliver("r1", 1, None))
+    await asyncio.sleep(0)
+    call.cancel()
+    await journal.caught_up()
+    assert await watch.changed(timeout_s=5) == {turn}
+    assert journal.undelivered() == [turn]
+
+
+async def test_a_first_failure_in_the_future_begins_anew(tmp_path: Path) -> None:
+    """The clock was set back: the retries would else go on until it is there again."""
+    failure = Failure(request_id="r1", generation=1, seq=1, status=500)
+    async with Journal(tmp_path) as journal:
+        turn = (await journal.accept(message("r1"))).turn.turn
+        journal.append(turn, event())
+        await journal.fail(turn, failure)
+        first_ms = journal.turn("r1").first_failure_ms
+        await journal.fail(turn, failure)
+        assert journal.turn("r1").first_failure_ms == first_ms
+        other = schema.connect(tmp_path)
+        other.execute("UPDATE turns SET first_failure_ms = ?", (now_ms() + 1_000_000,))
+        other.close()
+        await journal.fail(turn, failure)
+        row = journal.turn("r1")
+    assert first_ms <= row.first_failure_ms <= now_ms()
+    assert row.attempts == 3
 
 
 async def test_what_is_not_kept_any_more_cannot_be_redelivered(tmp_path: Path) -> None:

@@ -189,6 +189,7 @@ async def test_a_full_journal_takes_no_message_and_stops_the_backend(tmp_path: P
         assert not filling.done()
         with pytest.raises(Exhausted):
             await journal.accept(message("r2"))
+        assert (await journal.accept(message("r1"))).result == DUPLICATE
         assert (await journal.accept(interrupt("i1"))).result == ACCEPTED
         await journal.mark(turn, Mark("r1", 1, 99))
         await asyncio.wait_for(filling, 5)

@@ -9,8 +9,18 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from agent_runtime.server.agent_service import MAX_STREAMS
 from proto.agent.v1 import agent_pb2
-from tests.peers.runtime import CLIENT, Runtime, agent_stub, interrupt, message
+from proto.relay.v1 import relay_pb2
+from tests.peers.runtime import (
+    CLIENT,
+    Runtime,
+    agent_stub,
+    interrupt,
+    message,
+    relay_stub,
+    submit,
+)
 
 
 async def responses(
@@ -149,3 +159,22 @@ async def test_health_and_reflection_need_no_token(runtime: Runtime) -> None:
         ]
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     assert {"agent.v1.AgentService", "relay.v1.RelayService"} <= set(services)
+
+
+async def test_clients_leave_room_for_gateways(runtime: Runtime) -> None:
+    """One stream too many is told to come back; commands of gateways get through."""
+    async with agent_stub(runtime) as stub, relay_stub(runtime) as gateway:
+        streams: list[Any] = []
+        for number in range(MAX_STREAMS):
+            stream: Any = stub.Connect(metadata=CLIENT, timeout=60)
+            await stream.write(agent_pb2.AgentRequest(request_id=f"u{number}"))
+            streams.append(stream)
+        for stream in streams:
+            assert (await stream.read()).error.code == "UNKNOWN_COMMAND"
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await cast("Any", stub.Connect(metadata=CLIENT, timeout=60)).read()
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        accepted = await submit(gateway, message("r1", "echo hi"))
+        assert accepted.result == relay_pb2.SubmitResponse.RESULT_ACCEPTED
+        for stream in streams:
+            stream.cancel()

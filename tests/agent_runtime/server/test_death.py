@@ -5,6 +5,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from agent_runtime.journal.journal import Journal
 from agent_runtime.server.life import Life
 from agent_runtime.server.nudger import Nudger
@@ -70,3 +72,20 @@ async def test_the_idle_watch_ends_though_something_happens_in_that_moment(tmp_p
         running.cancel()
         await asyncio.wait({running}, timeout=5)
         assert running.cancelled()
+
+
+async def test_a_retired_agent_ends_though_its_cli_cannot_be_stopped(tmp_path: Path) -> None:
+    """Otherwise the runtime of a deleted agent would stay for ever, taking no command."""
+    async with Journal(tmp_path) as journal:
+        backend = ScriptedBackend()
+        backend.stop_error = OSError("stuck")
+        runner = Runner(journal=journal, backend=backend, turn_limit_s=60, grace_s=1)
+        life = Life(journal=journal, runner=runner, usage=Usage(), idle_exit_s=0)
+        running = asyncio.create_task(runner.run())
+        with pytest.raises(OSError, match="stuck"):
+            await life.retire(graceful=False)
+        async with asyncio.timeout(5):
+            await life.end_when_delivered()
+        assert life.ending
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

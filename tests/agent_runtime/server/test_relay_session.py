@@ -13,6 +13,7 @@ from agent_runtime.journal.rows import MAX_PARK_MS
 from agent_runtime.journal.statements import now_ms
 from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_parked import MAX_WAIT_S, Parked
+from agent_runtime.server.relay_session import AFTERLIFE_S
 from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
@@ -190,6 +191,18 @@ async def test_fault_33_a_silent_relay_is_replaced_and_only_its_marks_still_coun
             await agent.until(acked_seq=3)
 
 
+async def test_a_dead_relay_that_wakes_up_is_told_soon(agent: Agent) -> None:
+    """With nobody to take its place it would else hold its turns for as long as it may."""
+    await agent.emit(3)
+    async with relayed(agent, silence_s=0.2) as hung:
+        await hung.until_pending("r1", 3)
+        await hung.dead.wait()
+        hung.ack("r1", 2)
+        async with asyncio.timeout(AFTERLIFE_S / 2):
+            await hung.over()
+        assert agent.journal.turn("r1").acked_seq == 2
+
+
 async def test_fault_06_a_relay_begins_with_what_the_one_before_said_last(agent: Agent) -> None:
     """It parked and went while the disk was slow; the next one does not try too early."""
     go_on = threading.Event()
@@ -277,6 +290,25 @@ async def test_the_window_is_1_mib_too(agent: Agent) -> None:
             assert [got.seq for got in held.pending] == [seq]
             gateway.ack("r1", 1)
         await agent.until(acked_seq=4)
+
+
+@pytest.mark.parametrize(("size", "window"), [(10, 64), (400_000, 2)])
+async def test_a_window_opens_before_its_acknowledgement_is_on_disk(
+    agent: Agent, size: int, window: int
+) -> None:
+    """Marks wait for other things to write: what is delivered next must not wait with them."""
+    go_on = threading.Event()
+    for _ in range(window + 1):
+        agent.journal.append(agent.turn, OF_R1 + event("x" * size))
+        await agent.written()
+    async with relayed(agent) as gateway:
+        await gateway.until_pending("r1", window)
+        agent.journal._writer.submit(lambda _: go_on.wait(20))
+        gateway.ack("r1", 1)
+        held = await gateway.until_pending("r1", window)
+        go_on.set()
+        assert held.pending[-1].seq == window + 1
+        assert agent.journal.turn("r1").acked_seq == 0
 
 
 async def test_an_acknowledgement_of_what_was_not_sent_settles_only_what_was(

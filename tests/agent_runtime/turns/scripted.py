@@ -43,6 +43,7 @@ class ScriptedBackend:
         self.interrupted = asyncio.Event()
         self.stops = 0
         self.start_error: Exception | None = None
+        self.stop_error: Exception | None = None
         self.running = False
 
     @classmethod
@@ -82,4 +83,6 @@ class ScriptedBackend:
 
     async def stop(self) -> None:
         self.stops += 1
+        if self.stop_error is not None:
+            raise self.stop_error
         self.running = False

@@ -419,3 +419,13 @@ async def test_errors_never_show_the_url(posting: Posting) -> None:
     async with posting() as poster:
         answer = await attempt(poster, "http://127.0.0.1:1/hook?token=s3cret")
     assert "s3cret" not in answer.error
+
+
+async def test_what_fails_in_the_gateway_is_an_answer(receiver: Receiver, posting: Posting) -> None:
+    """It ends neither the turn nor the relay of all its agent's turns; no host is blamed."""
+    async with posting() as poster:
+        await poster.close()
+        answer = await attempt(poster, receiver.url)
+    assert answer.verdict is Verdict.RETRY
+    assert "RuntimeError" in answer.error
+    assert not answer.blames_host

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.relay.agent_relay import MAX_REQUEST_ID, MAX_TURNS
+from gateway.relay.agent_relay import MAX_MARKS, MAX_REQUEST_ID, MAX_TURNS
 from tests.gateway.delivery.events import event, final
 from tests.gateway.relay.house import AGENT, attached, house
 from tests.gateway.relay.test_attach import _idle
@@ -51,6 +51,21 @@ async def test_after_the_farewell_nothing_is_taken() -> None:
         relay.events(final(seq=1))
         await _idle(AGENT)
         assert not home.receiver.hooks
+        assert home.agent.attempts == 1
+
+
+async def test_an_agent_that_does_not_read_ends_its_relay() -> None:
+    """Each of its turns, opened again and again, is parked: what is told never piles up."""
+    async with house() as home:
+        relay = await attached(home)
+        relay.reads.clear()
+        for _ in range(4 * MAX_MARKS // 1000):
+            for _ in range(1000):
+                relay.open_turn("r1", b"no ticket at all")
+                relay.events(event("r1", 1))
+            await relay.sent()
+        assert relay.ended
+        await _idle(AGENT)
         assert home.agent.attempts == 1
 
 
