@@ -44,8 +44,9 @@ ROOMS = {
     "threads": Room(2.0),
     "tasks": Room(10.0, 0.25),
 }
-"""There are about as many tasks as turns under way, which chance varies; and as many connections as posts were under way at once in the last half minute, which
-chance and a busy machine vary; that none is left over is seen once all is quiet."""
+"""There are about as many tasks as turns under way, which chance varies. There are as many
+connections as posts were under way at once in the last half minute, which a busy machine
+varies, too; that none is left over is seen once all is quiet."""
 
 
 @dataclass(frozen=True, slots=True)
