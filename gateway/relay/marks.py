@@ -11,8 +11,8 @@ from proto.relay.v1 import relay_pb2
 
 Stream = grpc.aio.StreamStreamCall[relay_pb2.RelayUp, relay_pb2.RelayDown]
 
-MOST_GATHERED = 16
-"""Events of a turn, a quarter of its window: it never closes because of an acknowledgement
+MOST_GATHERED = 32
+"""Events of a turn, half of its window: it never closes because of an acknowledgement
 that waits to be written."""
 
 _ALIVE = relay_pb2.RelayUp(alive=relay_pb2.Alive())

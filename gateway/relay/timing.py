@@ -31,7 +31,7 @@ class Timing:
     """
 
     gather_s: float = 0.003
-    longest_gather_s: float = 0.03
+    longest_gather_s: float = 0.06
     alive_s: float = 2.5
     linger_s: float = 60.0
     hello_s: float = 5.0
