@@ -263,7 +263,7 @@ class House:
         """Whether the journal has what a receiver asked for, if a living relay told it, and no
         dead one told before that the event had arrived after all."""
         turn = self.journal.turn(attempt.name)
-        if not attempt.by.lives or turn.generation != attempt.generation:
+        if not attempt.by.lives or turn.generation != attempt.generation or turn.settled:
             return True
         if turn.acked_seq >= attempt.seqs[0]:
             return answer.verdict is not Verdict.GONE or turn.abandoned is not None
