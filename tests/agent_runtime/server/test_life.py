@@ -87,7 +87,7 @@ async def test_sigterm_ends_the_turn_its_processes_and_the_runtime(tmp_path: Pat
         assert not alive(pid)
         await runtime.start()
         async with relay_stub(runtime) as stub:
-            (final,) = await replay(stub, "r1")
+            *_, final = await replay(stub, "r1")  # bash may say that its child was terminated
         assert final.outcome == agent_pb2.OUTCOME_INTERRUPTED
 
 
