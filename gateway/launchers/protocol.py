@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from gateway.launchers.notes import Notes
 from gateway.model import Agent, AgentSpec
 
 
@@ -16,6 +17,11 @@ class Launcher(Protocol):
     @property
     def nudge_bind(self) -> str:
         """The gRPC address on which this gateway must serve nudges, valid after `start`."""
+        ...
+
+    @property
+    def notes(self) -> Notes | None:
+        """Where turns are written down that may outlive their agent; None where none can."""
         ...
 
     async def start(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from gateway.errors import Conflict, NotFound, Unavailable
+from gateway.launchers.notes import Notes
 from gateway.model import Agent, AgentSpec
 
 
@@ -29,6 +30,7 @@ class ScriptedLauncher:
         self.targets: dict[str, str] = {}
         self.reached: list[str] = []
         self.nudge_bind = "127.0.0.1:0"
+        self.notes: Notes | None = None
 
     def add(self, added: Agent, target: str) -> None:
         self.agents[added.agent_id] = added

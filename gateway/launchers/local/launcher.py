@@ -67,6 +67,10 @@ class LocalLauncher:
         assert self._nudge is not None, "valid between start and close"
         return self._nudge.bind
 
+    @property
+    def notes(self) -> None:
+        """None: the journal is in the agent's folder, whatever becomes of its process."""
+
     async def start(self) -> None:
         await asyncio.to_thread(self._folders.prepare)
         await asyncio.to_thread(sockets.prepare, self._sockets)

@@ -30,6 +30,7 @@ class ScriptedLauncher:
     waits_s: list[float] = field(default_factory=list)
     failure: Exception | None = None
     nudge_bind: str = ""
+    notes: None = None
 
     async def start(self) -> None: ...
 
