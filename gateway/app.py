@@ -1,8 +1,8 @@
 """The composition: everything a gateway consists of is made, started and stopped here.
 
-Started in this order, stopped in the reverse one: poster, launcher, links,
-lifecycle, nudges, then relays and the HTTP API, which end side by side within
-one limit.
+Started in this order, stopped in the reverse one: watch over the gateway keys,
+poster, launcher, links, lifecycle, nudges, then relays and the HTTP API, which end
+side by side within one limit.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from gateway.http.application import Rooms, build
 from gateway.http.browser import is_loopback
 from gateway.http.eventstream import Streams
 from gateway.http.server import HttpServer
-from gateway.keyring import Keyring
+from gateway.keyring import Keyring, KeyWatch
 from gateway.launchers.local import LocalLauncher
 from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
@@ -49,9 +49,10 @@ class Gateway:
             KeyringError: the gateway keys cannot be used.
         """
         keys = api_keys(settings)
-        keyring = Keyring.load(settings.state_dir)
+        keyring = gateway_keys(settings)
         self._settings = settings
         self._ready = False
+        self._key_watch = KeyWatch(keyring)
         self._parts = contextlib.AsyncExitStack()
         # Agents of the local launcher share the machine with their users' receivers.
         guard = Guard((*LOOPBACK, *settings.webhook_allow_networks), own_port=self._own_port)
@@ -94,6 +95,8 @@ class Gateway:
             GatewayError: one part cannot be started; says which and why.
         """
         async with contextlib.AsyncExitStack() as parts:
+            self._key_watch.start()
+            parts.push_async_callback(self._key_watch.close)
             await self._poster.start()
             parts.push_async_callback(self._poster.close)
             await self._launcher.start()
@@ -108,8 +111,12 @@ class Gateway:
         self._ready = True
 
     async def stop(self) -> None:
-        """Take no more, finish what is in flight within SHUTDOWN_TIMEOUT, end the rest."""
+        """Take no more, finish what is in flight within SHUTDOWN_TIMEOUT, end the rest.
+
+        Whoever sends requests here has FORGE_SHUTDOWN_DELAY to find another gateway.
+        """
         self._ready = False
+        await asyncio.sleep(self._settings.shutdown_delay)
         await self._parts.aclose()
 
     async def ended(self) -> None:
@@ -147,6 +154,17 @@ def api_keys(settings: Settings) -> ApiKeys | None:
         )
     _logger.warning("everybody_may_use_all_agents_without_keys")
     return None
+
+
+def gateway_keys(settings: Settings) -> Keyring:
+    """Those of the Secret where one is mounted, else those of the state folder.
+
+    Raises:
+        KeyringError: they cannot be used; says why.
+    """
+    if settings.gateway_keys_file is not None:
+        return Keyring.mounted(settings.gateway_keys_file)
+    return Keyring.load(settings.state_dir)
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,7 @@
 """Rotating the gateway keys of a state folder: adding one, using it, taking one out.
 
+Keys that come from a Secret are changed there; what is made here for it is a line.
+
 Each step is safe by itself: gateways that run see every change within a second,
 and a key opens on all of them before any seals with it.
 """
@@ -20,6 +22,11 @@ from gateway.settings import Settings
 
 SEEN_S = 2 * LOOK_EVERY_S
 """After so long every gateway has seen a change."""
+
+
+def line() -> str:
+    """A new key, in the form that the file and the Secret have."""
+    return GatewayKey.new().line()
 
 
 def add(settings: Settings) -> tuple[str, ...]:
@@ -59,6 +66,11 @@ def remove(settings: Settings, key_id: str) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _keys(settings: Settings) -> Iterator[tuple[Path, tuple[GatewayKey, ...]]]:
     """The file and what it holds, for one who changes it at a time."""
+    if settings.gateway_keys_file is not None:
+        raise KeyringError(
+            f"the gateway keys in {settings.gateway_keys_file} (FORGE_GATEWAY_KEYS_FILE) come from "
+            "a Secret; change that: docs/operations.md, Rotating the gateway's key"
+        )
     path = settings.state_dir / FILE_NAME
     if not path.exists():
         raise KeyringError(

@@ -167,6 +167,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Path | None,
         Meta(description="API keys (hashes and owners), re-read when it changes"),
     ] = msgspec.field(name="FORGE_KEYS_FILE", default=None)
+    gateway_keys_file: Annotated[
+        Path | None,
+        Meta(description="Gateway keys mounted from a Secret; unset: those in FORGE_STATE_DIR"),
+    ] = msgspec.field(name="FORGE_GATEWAY_KEYS_FILE", default=None)
     state_dir: Annotated[
         Path, Meta(description="Local launcher: agents' folders and the gateway keys")
     ] = msgspec.field(name="FORGE_STATE_DIR", default_factory=_default_state)
@@ -183,6 +187,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origins: Annotated[
         Origins, Meta(description="Origins allowed to call from a browser, comma-separated")
     ] = msgspec.field(name="CORS_ORIGINS", default=Origins())
+    shutdown_delay: Annotated[
+        Duration,
+        Meta(
+            description="How long requests are still taken after SIGTERM, while /readyz answers "
+            "503 and balancers find other gateways"
+        ),
+    ] = msgspec.field(name="FORGE_SHUTDOWN_DELAY", default=Duration(0))
     shutdown_timeout: Annotated[
         Duration, Meta(description="How long SIGTERM waits for requests and posts in flight")
     ] = msgspec.field(name="SHUTDOWN_TIMEOUT", default=Duration(10))

@@ -22,6 +22,7 @@ def keys() -> None:
       forge keys new backend --owner ada --file keys
       FORGE_KEYS_FILE=keys forge serve
       forge keys rotate
+      forge keys gateway
     """
 
 
@@ -56,6 +57,23 @@ def new(name: str, owners: Sequence[str], path: Path | None) -> None:
     _append(path, line)
     click.echo(key)
     click.echo(f"its line is in {path}; this key is not shown again", err=True)
+
+
+@keys.command()
+def gateway() -> None:
+    """Make a gateway key for a Secret and print its line, this once.
+
+    In a cluster the gateway's own keys are lines of the Secret behind
+    FORGE_GATEWAY_KEYS_FILE: the first one seals webhook secrets and makes
+    agents' tokens, the others still open what they sealed. Add a new one at
+    the end, and move it to the front when every gateway has read it.
+
+    \b
+    Example:
+      forge keys gateway >> keys
+      kubectl create secret generic forge-gateway-keys --from-file=keys
+    """
+    click.echo(rotation.line())
 
 
 @keys.command()

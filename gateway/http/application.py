@@ -88,7 +88,7 @@ def build(settings: Settings, rooms: Rooms) -> ASGIApp:
     app = Failures(app)
     if settings.origins:
         app = Cors(app, settings.origins)
-    return Exchange(app, metrics)
+    return Exchange(app, metrics, rooms.ready)
 
 
 def _operations(*resources: _Resource) -> list[Operation]:

@@ -1,10 +1,11 @@
-"""Around every request: its id, its log line and its numbers."""
+"""Around every request: its id, its log line, its numbers, and whether its connection stays."""
 
 import asyncio
 import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,17 +27,24 @@ _logger = logging.getLogger("gateway.http")
 
 
 class Exchange:
-    """The outermost ASGI application. Touched on the event loop only."""
+    """The outermost ASGI application. Touched on the event loop only.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    Args:
+        ready: whether new requests are wanted. While they are not, every answer
+            closes its connection: the client's next request goes elsewhere, and
+            none meets the end of this gateway.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, ready: Callable[[], bool]) -> None:
         self._app = app
         self._metrics = metrics
+        self._ready = ready
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         trace = Trace(request=_request_id(Headers(scope=scope)))
-        answer = _Answer(send, trace.request)
+        answer = _Answer(send, trace.request, self._ready)
         scope[TRACE] = trace
         self._open += 1
         try:
@@ -74,15 +82,19 @@ class Exchange:
 class _Answer:
     """Sends one answer, with X-Request-Id, and remembers its status (499: none was sent)."""
 
-    def __init__(self, send: Send, request: str) -> None:
+    def __init__(self, send: Send, request: str, ready: Callable[[], bool]) -> None:
         self._send = send
         self._request = request
+        self._ready = ready
         self.status = 499
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["X-Request-Id"] = self._request
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._request
+            if not self._ready():
+                headers["Connection"] = "close"
         await self._send(message)
 
     async def problem(self, scope: Scope, receive: Receive, problem: Problem) -> None:

@@ -1,7 +1,8 @@
-"""The file of the gateway keys: `<state>/gateway-keys`, 0600.
+"""The file of the gateway keys: one `id:base64url` a line, the current key first.
 
-One `id:base64url` a line, the current key first. It is made on first use, by
-whichever gateway comes first, and replaced whole when keys are rotated.
+Two kinds. `<state>/gateway-keys` is the gateways' own: 0600, made on first use by
+whichever comes first, replaced whole when keys are rotated. A mounted one comes
+from a Secret: the gateway only reads it, and Kubernetes replaces it.
 """
 
 import logging
@@ -16,17 +17,21 @@ from gateway.keyring.key import GatewayKey
 FILE_NAME = "gateway-keys"
 LOOK_EVERY_S = 1.0
 
+_OWN = 0o077
+"""What nobody may: group and others, anything."""
+_MOUNTED = 0o027
+"""A Secret belongs to root and is read by the pod's group (fsGroup)."""
+
 _logger = logging.getLogger(__name__)
 
 _Version = tuple[int, int, int]
 """Inode, size and time of change, of its mode too: another one is another file to look at."""
 
 
-def read(path: Path) -> tuple[GatewayKey, ...]:
+def read(path: Path, *, mounted: bool = False) -> tuple[GatewayKey, ...]:
     """Raises KeyringError: it cannot be read, is broken, or others may read it."""
     try:
-        if path.stat().st_mode & 0o077:
-            raise KeyringError(f"{path} can be read by others; run: chmod 600 {path}")
+        _check_private(path, mounted=mounted)
         lines = path.read_text("ascii").split()
     except (OSError, UnicodeDecodeError) as error:
         raise KeyringError(f"the gateway keys in {path} cannot be read: {error}") from error
@@ -34,6 +39,14 @@ def read(path: Path) -> tuple[GatewayKey, ...]:
         return checked([GatewayKey.parse(line) for line in lines])
     except KeyringError as error:
         raise KeyringError(f"{path}: {error}") from error
+
+
+def _check_private(path: Path, *, mounted: bool) -> None:
+    mode = path.stat().st_mode
+    if mounted and mode & _MOUNTED:
+        raise KeyringError(f"{path} can be read by others; set defaultMode: 0440 of its volume")
+    if not mounted and mode & _OWN:
+        raise KeyringError(f"{path} can be read by others; run: chmod 600 {path}")
 
 
 def checked(keys: Sequence[GatewayKey]) -> tuple[GatewayKey, ...]:
@@ -98,8 +111,9 @@ class KeyFile:
     A file that cannot be used any more changes nothing but the log.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float], *, mounted: bool = False) -> None:
         self._path = path
+        self._mounted = mounted
         self._clock = clock
         self._look_at_s = clock() + LOOK_EVERY_S
         self._seen: _Version | None = _version(path)
@@ -114,7 +128,7 @@ class KeyFile:
             return None
         self._seen = version
         try:
-            keys = read(self._path)
+            keys = read(self._path, mounted=self._mounted)
         except KeyringError as error:
             reason = str(error)
             _logger.error("gateway_keys_unusable_old_keys_stay", extra={"reason": reason})  # noqa: TRY400 - no fault of ours

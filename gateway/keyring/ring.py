@@ -1,6 +1,7 @@
 """The keys that the other rooms use, as they are now."""
 
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from cryptography.fernet import InvalidToken, MultiFernet
 from gateway.errors import KeyringError, SealBroken
 from gateway.keyring.file import FILE_NAME, KeyFile, checked, make_once, read
 from gateway.keyring.key import GatewayKey, Scope
+
+_logger = logging.getLogger(__name__)
 
 
 class _Ring:
@@ -44,6 +47,23 @@ class Keyring:
         make_once(path)
         file = KeyFile(path, clock)
         return cls(read(path), file)
+
+    @classmethod
+    def mounted(cls, path: Path, clock: Callable[[], float] = time.monotonic) -> Self:
+        """The ring of a file from a Secret, which is never made or changed here.
+
+        Raises:
+            KeyringError: there is none, it cannot be read, is broken, or others may read it.
+        """
+        if not path.exists():
+            raise KeyringError(
+                f"FORGE_GATEWAY_KEYS_FILE: there is no {path}; put a line that `forge keys "
+                "gateway` prints into the Secret that is mounted there"
+            )
+        file = KeyFile(path, clock, mounted=True)
+        ring = cls(read(path, mounted=True), file)
+        _logger.info("gateway_keys_read", extra={"keys": list(ring.key_ids)})
+        return ring
 
     @property
     def current_id(self) -> str:
@@ -83,6 +103,10 @@ class Keyring:
     def token_sha256(self, agent_id: str, scope: Scope, *, key_id: str) -> str:
         """What the agent is given instead of the token, in hex."""
         return hashlib.sha256(self.token(agent_id, scope, key_id=key_id).encode()).hexdigest()
+
+    def refresh(self) -> None:
+        """Read the file again if it has changed."""
+        self._now()
 
     def _now(self, *, missed: bool = False) -> _Ring:
         keys = self._file.changed(now=missed) if self._file is not None else None

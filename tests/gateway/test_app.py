@@ -13,10 +13,12 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from gateway import rotation
 from gateway.app import api_keys, running
 from gateway.descriptors import ENOUGH
 from gateway.errors import SettingsError, StartFailed
@@ -113,6 +115,23 @@ def test_loopback_needs_no_keys(host: str) -> None:
     assert api_keys(Settings(host=host)) is None
 
 
+async def test_gateways_with_a_mounted_key_are_one(settings: Settings, tmp_path: Path) -> None:
+    """Replicas share the keys of their Secret, make none of their own, and tell in the log when
+    they have read changed ones, also while nobody asks them anything."""
+    path = tmp_path / "keys"
+    path.write_text(rotation.line())
+    path.chmod(0o440)
+    async with served(settings, FORGE_GATEWAY_KEYS_FILE=str(path)) as gateway:
+        new = rotation.line()
+        renewed = tmp_path / "renewed"
+        renewed.write_text(f"{path.read_text()}\n{new}\n")
+        renewed.chmod(0o440)
+        renewed.replace(path)
+        read = await gateway.log_line("gateway_keys_read", times=2)
+        assert read["keys"][1] == new.partition(":")[0]
+    assert not (settings.state_dir / "gateway-keys").exists()
+
+
 def test_a_keys_file_is_always_enforced(tmp_path: Path) -> None:
     """Neither loopback nor FORGE_AUTH=off switches keys off that have been given."""
     path = tmp_path / "keys"
@@ -141,6 +160,16 @@ class Served:
         await asyncio.wait_for(reader.readuntil(b"100 Continue\r\n\r\n"), 5)
         writer.write(body)
         return reader, writer
+
+    async def log_line(self, event: str, *, times: int = 1) -> dict[str, Any]:
+        """The line of that event, once it has been logged so often."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(10):
+            while True:
+                line: dict[str, Any] = json.loads(await self.process.stderr.readline())
+                times -= line["event"] == event
+                if not times:
+                    return line
 
     async def refuses_connections(self) -> None:
         async with asyncio.timeout(5):
@@ -209,6 +238,29 @@ async def test_the_first_signal_finishes_what_is_in_flight(
         assert events[0] == "serving"
         assert events[-2:] == ["request", "stopped"] or events[-1] == "stopped"
         assert "stopping" in events
+
+
+async def test_a_gateway_that_goes_says_so_before_it_refuses(settings: Settings) -> None:
+    """Balancers need time to send elsewhere: until then every request is answered, on new
+    connections and on ones that are kept, which end with their answer; /readyz says 503."""
+    async with served(settings, FORGE_SHUTDOWN_DELAY="2s") as gateway:
+        base_url = f"http://127.0.0.1:{gateway.port}"
+        async with httpx.AsyncClient(base_url=base_url, trust_env=False) as kept:
+            assert "connection" not in (await kept.get("/readyz")).headers
+            gateway.process.send_signal(signal.SIGTERM)
+            await until_going(base_url)
+            agents = await kept.get("/api/v1/agents")
+            assert (agents.status_code, agents.headers["connection"]) == (200, "close")
+            assert (await kept.get("/healthz")).status_code == 200
+        await gateway.refuses_connections()
+        assert await asyncio.wait_for(gateway.process.wait(), 10) == 0
+
+
+async def until_going(base_url: str) -> None:
+    """Returns once /readyz answers 503."""
+    async with asyncio.timeout(5), httpx.AsyncClient(base_url=base_url, trust_env=False) as http:
+        while (await http.get("/readyz")).status_code != 503:
+            await asyncio.sleep(0.02)
 
 
 async def test_the_second_signal_ends_it_at_once(settings: Settings) -> None:

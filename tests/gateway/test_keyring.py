@@ -143,6 +143,58 @@ def test_a_file_that_others_could_read_is_taken_once_they_cannot(tmp_path: Path)
     assert ring.current_id == new
 
 
+class SecretVolume:
+    """A file as kubelet mounts it: a link to a folder that is replaced whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "keys"
+        self._folder = folder
+        self._written = 0
+        self.path.symlink_to("..data/keys")
+
+    def write(self, *keys: GatewayKey, mode: int = 0o440) -> None:
+        self._written += 1
+        folder = self._folder / f"..{self._written}"
+        folder.mkdir()
+        (folder / "keys").write_text("\n".join(key.line() for key in keys))
+        (folder / "keys").chmod(mode)
+        link = self._folder / "..data_tmp"
+        link.symlink_to(folder.name)
+        link.replace(self._folder / "..data")
+
+
+def test_keys_of_a_secret_are_followed(tmp_path: Path) -> None:
+    """Readable by the pod's group, taken again when Kubernetes has replaced them, and never
+    written."""
+    now_s = 100.0
+    volume = SecretVolume(tmp_path)
+    old, new = GatewayKey.new(), GatewayKey.new()
+    volume.write(old)
+    before = sorted(tmp_path.iterdir())
+    ring = Keyring.mounted(volume.path, clock=lambda: now_s)
+    assert ring.key_ids == (old.key_id,)
+    assert sorted(tmp_path.iterdir()) == before
+    volume.write(new, old)
+    now_s += 2
+    assert ring.key_ids == (new.key_id, old.key_id)
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o460, 0o644])
+def test_a_secret_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """With what to do about it in its volume, not with a chmod that nobody can run there."""
+    volume = SecretVolume(tmp_path)
+    volume.write(GatewayKey.new(), mode=mode)
+    with pytest.raises(KeyringError, match="defaultMode: 0440"):
+        Keyring.mounted(volume.path)
+
+
+def test_a_secret_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """A replica with a key of its own could not open what the others sealed: it says what to do."""
+    with pytest.raises(KeyringError, match=r"FORGE_GATEWAY_KEYS_FILE.*forge keys gateway"):
+        Keyring.mounted(tmp_path / "keys")
+    assert not list(tmp_path.iterdir())
+
+
 def test_tokens_differ_by_agent_scope_and_key() -> None:
     """No token opens anything but the one service of the one agent."""
     ring = Keyring([GatewayKey.new(), GatewayKey.new()])

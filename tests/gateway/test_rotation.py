@@ -7,6 +7,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from gateway import rotation
 from gateway.errors import KeyringError
 from gateway.keyring import FILE_NAME, Keyring
@@ -65,3 +67,11 @@ def test_a_rotation_that_is_killed_leaves_a_ring(tmp_path: Path) -> None:
     rotation.add(settings_of(tmp_path))
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
     assert (tmp_path / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_keys_of_a_secret_are_not_rotated_here(tmp_path: Path) -> None:
+    """A step that would change a file which no gateway reads is refused, and says where to go."""
+    settings = Settings.from_env({"FORGE_GATEWAY_KEYS_FILE": str(tmp_path / "keys")})
+    with pytest.raises(KeyringError, match="come from a Secret"):
+        rotation.add(settings)
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from gateway.http.apikeys import ApiKeys
+from gateway.keyring import Keyring
 from tests.gateway.cli.command import forge
 
 
@@ -55,3 +56,13 @@ async def test_wrong_name_is_a_usage_error() -> None:
     ended = await forge("keys", "new", "two words", "--owner", "ada", env={})
     assert ended.status == 2
     assert "NAME must be" in ended.err
+
+
+async def test_a_gateway_key_is_a_line_for_the_secret(tmp_path: Path) -> None:
+    """Standard output has nothing but the line, and gateways can read it."""
+    ended = await forge("keys", "gateway", env={})
+    path = tmp_path / "keys"
+    path.write_text(ended.out)
+    path.chmod(0o440)
+    assert (ended.status, ended.err) == (0, "")
+    assert len(Keyring.mounted(path).key_ids) == 1
