@@ -82,8 +82,13 @@ class SubmitRequest(_message.Message):
     REQUEST_FIELD_NUMBER: _builtins.int
     TICKET_FIELD_NUMBER: _builtins.int
     DELIVERY_FIELD_NUMBER: _builtins.int
+    WAITED_FIELD_NUMBER: _builtins.int
     ticket: _builtins.bytes
     """The sealed delivery target; empty: the turn needs no delivery."""
+    waited: _builtins.bool
+    """It waited for this agent outside its journal (Kubernetes) and comes before
+    whatever was not: taken also, and only needed, while the agent is not drained.
+    """
     @_builtins.property
     def request(self) -> _agent_pb2.AgentRequest:
         """request_id is required here; the reply to a prompt comes with attachments."""
@@ -96,10 +101,11 @@ class SubmitRequest(_message.Message):
         request: _agent_pb2.AgentRequest | None = ...,
         ticket: _builtins.bytes = ...,
         delivery: Global___DeliveryOptions | None = ...,
+        waited: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "request", b"request", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery", "request", b"request", "ticket", b"ticket", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -80,7 +80,8 @@ class RelayServiceServicer:
         Same content: the same SHA-256 over command, content, attachments and
         options, whatever URL, secret or ticket.
         INVALID_ARGUMENT     a field is wrong; the message names it
-        FAILED_PRECONDITION  not drained yet (Kubernetes), or shutting down
+        FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
+        unless the command is one that waited; or shutting down
         RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

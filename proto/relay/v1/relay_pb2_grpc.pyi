@@ -48,7 +48,8 @@ class RelayServiceStub:
     Same content: the same SHA-256 over command, content, attachments and
     options, whatever URL, secret or ticket.
       INVALID_ARGUMENT     a field is wrong; the message names it
-      FAILED_PRECONDITION  not drained yet (Kubernetes), or shutting down
+      FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
+                           unless the command is one that waited; or shutting down
       RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
     """
     Relay: _grpc.StreamStreamMultiCallable[_relay_pb2.RelayUp, _relay_pb2.RelayDown]
@@ -102,7 +103,8 @@ class RelayServiceAsyncStub(RelayServiceStub):
     Same content: the same SHA-256 over command, content, attachments and
     options, whatever URL, secret or ticket.
       INVALID_ARGUMENT     a field is wrong; the message names it
-      FAILED_PRECONDITION  not drained yet (Kubernetes), or shutting down
+      FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
+                           unless the command is one that waited; or shutting down
       RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
     """
     Relay: _aio.StreamStreamMultiCallable[_relay_pb2.RelayUp, _relay_pb2.RelayDown]  # type: ignore[assignment]
@@ -159,7 +161,8 @@ class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
         Same content: the same SHA-256 over command, content, attachments and
         options, whatever URL, secret or ticket.
           INVALID_ARGUMENT     a field is wrong; the message names it
-          FAILED_PRECONDITION  not drained yet (Kubernetes), or shutting down
+          FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
+                               unless the command is one that waited; or shutting down
           RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
         """
 
