@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -69,15 +70,19 @@ def _sizes(path: Path) -> dict[str, int]:
 
 
 def runtimes(state: Path) -> dict[str, int]:
-    """Pid of each agent's runtime under that state folder, by agent id."""
-    found: dict[str, int] = {}
+    """Pid of each agent's runtime under that state folder, by agent id.
+
+    A CLI that a runtime is just starting looks like the runtime itself until it is
+    executed; so a runtime's child is none.
+    """
+    found: dict[int, str] = {}
     for pid in of_folder(state):
         environ = dict(
             pair.split("=", 1) for pair in _read(pid, "environ").split("\0") if "=" in pair
         )
         if "agent_runtime" in _read(pid, "cmdline") and "AGENT_ID" in environ:
-            found[environ["AGENT_ID"]] = pid
-    return found
+            found[pid] = environ["AGENT_ID"]
+    return {agent: pid for pid, agent in found.items() if _parent(pid) not in found}
 
 
 def of_folder(folder: Path) -> list[int]:
@@ -109,9 +114,20 @@ def end_all_of(folder: Path) -> None:
 
 def _belongs(pid: int, folder: str) -> bool:
     with contextlib.suppress(OSError):
-        if str(Path(f"/proc/{pid}/cwd").readlink()).startswith(f"{folder}/"):
+        if Path(f"/proc/{pid}/cwd").readlink().is_relative_to(folder):
             return True
-    return folder in _read(pid, "environ")
+    return names(_read(pid, "environ"), folder)
+
+
+def names(text: str, folder: str) -> bool:
+    """Whether that folder, or something in it, is named there; not one whose name begins so."""
+    return re.search(rf"{re.escape(folder)}(?![^/\0:\s])", text) is not None
+
+
+def _parent(pid: int) -> int:
+    """0 when it is gone."""
+    _, *rest = _read(pid, "stat").rpartition(")")[2].split() or ("", "0")
+    return int(rest[0])
 
 
 def _is_dead(pid: int) -> bool:
