@@ -3,13 +3,18 @@
 A group is more than its number. A CLI's tools often get a session of their own,
 which takes them out of the CLI's process group; so every process also carries
 its group's mark in its environment, which its descendants inherit. Numbers are
-given anew after a while; so a group is known by boot and start time too.
+given anew after a while, and in a new container at once; so a group is known by
+boot and start time too, and nothing is signalled by a number alone.
 """
 
+import contextlib
 import hashlib
 import os
 import platform
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +41,14 @@ class ProcessGroup:
         return f"{self.pgid}-{known[:16]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process; `start_time` tells it from a later one with the same number."""
+
+    pid: int
+    start_time: str
+
+
 def boot_id() -> str:
     """Names this boot of the machine."""
     if _linux():
@@ -48,19 +61,66 @@ def start_time(pid: int) -> str:
     if _linux():
         stat = _stat(pid)
         return stat.start_time if stat else ""
-    return _ask("ps", "-o", "lstart=", "-p", str(pid))
+    return " ".join(_ask("ps", "-o", "lstart=", "-p", str(pid)).split())
 
 
-def members(group: ProcessGroup) -> frozenset[int]:
+def moment() -> str:
+    """Now, in the form of `start_time`; "" where that form cannot be compared."""
+    if not _linux():
+        return ""
+    return str(int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")))
+
+
+def members(group: ProcessGroup, *, held_until: str = "") -> frozenset[Process]:
     """The living processes of the group; zombies are not among them.
 
-    Those of that number, unless it has been given anew, and those that carry the mark.
+    Those that carry the mark, wherever they are; and all of that number, if one of
+    them proves that the number is still this group's: its leader, one that carries
+    the mark, or one that began while the leader had the number (`held_until`: the
+    latest `moment` at which it is known to have had it).
     """
     if group.boot_id != boot_id():
         return frozenset()
-    same = start_time(group.pgid) in ("", group.start_time)
-    found = _from_proc(group) if _linux() else _from_ps(group)
-    return frozenset(pid for pid, by_mark in found if by_mark or same)
+    seen = list(_from_proc(group) if _linux() else _from_ps(group))
+    same = any(found.pgid == group.pgid and _proves(found, group, held_until) for found in seen)
+    return frozenset(
+        found.process
+        for found in seen
+        if found.state not in "ZX" and (found.marked or (same and found.pgid == group.pgid))
+    )
+
+
+def send(process: Process, signum: int) -> None:
+    """Signal it, if it is still there; never another one that has its number by now."""
+    with contextlib.suppress(ProcessLookupError, PermissionError), _held(process.pid) as handle:
+        if start_time(process.pid) != process.start_time:
+            return
+        if handle is None:
+            os.kill(process.pid, signum)
+        elif sys.platform == "linux":
+            signal.pidfd_send_signal(handle, signum)
+
+
+@contextlib.contextmanager
+def _held(pid: int) -> Iterator[int | None]:
+    """A descriptor that stands for what has that number now; None: the system gives none.
+
+    Raises ProcessLookupError when nothing has it.
+    """
+    if sys.platform != "linux":
+        yield None
+        return
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except OSError:  # an old kernel, or a sandbox that forbids it
+        yield None
+        return
+    try:
+        yield handle
+    finally:
+        os.close(handle)
 
 
 def _linux() -> bool:
@@ -74,6 +134,21 @@ class _Stat:
     start_time: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    process: Process
+    pgid: int
+    state: str
+    marked: bool
+
+
+def _proves(found: _Found, group: ProcessGroup, held_until: str) -> bool:
+    """Of one in a group of that number: whether that is this group."""
+    leads = found.process == Process(group.pgid, group.start_time)
+    began_before = bool(held_until) and int(found.process.start_time) <= int(held_until)
+    return found.marked or leads or began_before
+
+
 def _stat(pid: int) -> _Stat | None:
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
@@ -83,18 +158,14 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(fields[0], int(fields[2]), fields[19])
 
 
-def _from_proc(group: ProcessGroup) -> Iterator[tuple[int, bool]]:
+def _from_proc(group: ProcessGroup) -> Iterator[_Found]:
     entry = f"{MARK_VARIABLE}={group.mark}".encode()
     for name in (entry.name for entry in os.scandir("/proc")):
         stat = _stat(int(name)) if name.isdigit() else None
-        if stat is None or stat.state in "ZX":
+        if stat is None or _is_older(stat, group):
             continue
-        if _is_older(stat, group):
-            continue
-        if entry in _environment(name):
-            yield int(name), True
-        elif stat.pgid == group.pgid:
-            yield int(name), False
+        process = Process(int(name), stat.start_time)
+        yield _Found(process, stat.pgid, stat.state[0], entry in _environment(name))
 
 
 def _is_older(stat: _Stat, group: ProcessGroup) -> bool:
@@ -108,16 +179,13 @@ def _environment(pid: str) -> list[bytes]:
         return []
 
 
-def _from_ps(group: ProcessGroup) -> Iterator[tuple[int, bool]]:
+def _from_ps(group: ProcessGroup) -> Iterator[_Found]:
     entry = f"{MARK_VARIABLE}={group.mark}"
-    for line in _ask("ps", "-A", "-ww", "-E", "-o", "pid=,pgid=,stat=,command=").splitlines():
-        pid, pgid, state, *command = line.split(None, 3)
-        if state.startswith("Z"):
-            continue
-        if command and entry in command[0]:
-            yield int(pid), True
-        elif int(pgid) == group.pgid:
-            yield int(pid), False
+    columns = "pid=,pgid=,stat=,lstart=,command="
+    for line in _ask("ps", "-A", "-ww", "-E", "-o", columns).splitlines():
+        pid, pgid, state, *rest = line.split(None, 8)  # a start time has five words
+        process = Process(int(pid), " ".join(rest[:5]))
+        yield _Found(process, int(pgid), state[0], any(entry in word for word in rest[5:]))
 
 
 def _ask(*argv: str) -> str:

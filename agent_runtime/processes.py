@@ -20,9 +20,12 @@ from pathlib import Path
 from agent_runtime.errors import BackendUnusable
 from agent_runtime.process_table import (
     MARK_VARIABLE,
+    Process,
     ProcessGroup,
     boot_id,
     members,
+    moment,
+    send,
     start_time,
 )
 
@@ -48,7 +51,7 @@ class CliProcess:
         assert protocol.stdin is not None
         assert protocol.stdout is not None
         self._transport = transport
-        self._exited = protocol.exited
+        self._protocol = protocol
         self.group = group
         self.stdin = protocol.stdin
         self.stdout = protocol.stdout
@@ -62,10 +65,22 @@ class CliProcess:
 
     async def exited(self) -> int:
         """Wait for this process alone, whoever else still holds its pipes."""
-        await self._exited.wait()
+        await self._protocol.exited.wait()
         code = self.returncode
         assert code is not None
         return code
+
+    async def write(self, content: bytes) -> None:
+        """To its standard input; what is gone, or wants to hear nothing, is not told."""
+        if self.stdin.is_closing():
+            return
+        with contextlib.suppress(ConnectionError):
+            self.stdin.write(content)
+            await self.stdin.drain()
+
+    def members(self) -> frozenset[Process]:
+        """The living processes of its group, its own among them."""
+        return members(self.group, held_until=self._protocol.exited_at or moment())
 
     def close_pipes(self) -> None:
         """What has not been read by now is lost; a process that still lives is killed."""
@@ -84,7 +99,8 @@ class Processes:
     ) -> CliProcess:
         """Start argv in a group of its own, with pipes on stdin, stdout and stderr.
 
-        A command that cannot be found exits with 127, one that cannot be run with 126.
+        A command that cannot be found exits with 127, one that cannot be run with 126; one
+        that is killed before it begins, with that signal.
 
         Raises:
             BackendUnusable: nothing can be started in `cwd`.
@@ -93,9 +109,7 @@ class Processes:
         self._groups.add(process.group)
         try:
             await self._record(frozenset(self._groups))
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(process.group.mark.encode() + b"\n")
-                await process.stdin.drain()
+            await process.write(process.group.mark.encode() + b"\n")
         except BaseException:
             self._groups.discard(process.group)
             process.close_pipes()
@@ -105,7 +119,7 @@ class Processes:
 
     async def end(self, process: CliProcess) -> None:
         """End the whole group, SIGTERM first, and wait until it is gone. Idempotent."""
-        await _end_group(process.group)
+        await _end_all(process.members)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_KILL_GRACE_S):
                 await process.exited()
@@ -117,15 +131,15 @@ class Processes:
 
 async def end_leftover(group: ProcessGroup) -> None:
     """End what is left of a group that a previous runtime recorded."""
-    await _end_group(group)
+    await _end_all(lambda: members(group))
 
 
-async def _end_group(group: ProcessGroup) -> None:
-    """SIGTERM, 2 s later SIGKILL, to all its processes; waits till they are gone, 7 s at most."""
+async def _end_all(members: Callable[[], frozenset[Process]]) -> None:
+    """SIGTERM, 2 s later SIGKILL, to all of them; waits till they are gone, 7 s at most."""
     now = asyncio.get_running_loop().time
     kill_at = now() + _TERM_GRACE_S
-    asked: set[int] = set()
-    while (left := members(group)) and now() < kill_at + _KILL_GRACE_S:
+    asked: set[Process] = set()
+    while (left := members()) and now() < kill_at + _KILL_GRACE_S:
         if now() > kill_at:
             _signal(left, signal.SIGKILL)
         else:
@@ -134,10 +148,9 @@ async def _end_group(group: ProcessGroup) -> None:
         await asyncio.sleep(_POLL_S)  # nobody tells when a group is empty
 
 
-def _signal(pids: frozenset[int], signum: int) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signum)
+def _signal(processes: frozenset[Process], signum: int) -> None:
+    for process in processes:
+        send(process, signum)
 
 
 def _reap_orphans(group: ProcessGroup) -> None:
@@ -153,8 +166,11 @@ class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):
     def __init__(self) -> None:
         super().__init__(limit=STREAM_LIMIT_BYTES, loop=asyncio.get_running_loop())
         self.exited = asyncio.Event()
+        self.exited_at = ""
+        """The `moment` of its exit: until then the group's number was its own."""
 
     def process_exited(self) -> None:
+        self.exited_at = moment()
         super().process_exited()
         self.exited.set()
 

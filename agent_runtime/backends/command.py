@@ -8,7 +8,6 @@ even if it was JSON.
 """
 
 import asyncio
-import contextlib
 import shlex
 import shutil
 import signal
@@ -191,12 +190,9 @@ class _CommandTurn:
 
 async def _feed(process: CliProcess, content: str) -> None:
     """Give the message, one newline at its end, to a command that may not want it."""
-    with contextlib.suppress(ConnectionError):
-        process.stdin.write(content.encode("utf-8", "replace"))
-        if not content.endswith("\n"):
-            process.stdin.write(b"\n")
-        await process.stdin.drain()
-        process.stdin.close()
+    line = content if content.endswith("\n") else f"{content}\n"
+    await process.write(line.encode("utf-8", "replace"))
+    process.stdin.close()
 
 
 def _argv(options: Mapping[str, str]) -> list[str]:

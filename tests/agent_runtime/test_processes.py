@@ -8,9 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from agent_runtime.errors import BackendUnusable
-from agent_runtime.process_table import ProcessGroup, boot_id, members, start_time
+from agent_runtime.process_table import (
+    Process,
+    ProcessGroup,
+    boot_id,
+    members,
+    send,
+    start_time,
+)
 from agent_runtime.processes import CliProcess, Processes, end_leftover
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -166,6 +174,68 @@ async def test_a_number_given_anew_is_left_alone(recorder: Recorder, tmp_path: P
     process.close_pipes()
 
 
+async def test_a_group_of_that_number_whose_leader_has_gone_is_not_taken_for_it(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    """What a leader left behind says nothing of who the leader was: only its start would, or
+    the mark."""
+    processes = Processes(recorder)
+    others = await spawn(processes, tmp_path, "sh", "-c", "env -i sleep 600 & exit")
+    await others.exited()
+    assert len(others.members()) == 1
+    pgid = others.group.pgid
+    earlier = str(int(others.group.start_time) - 1) if others.group.start_time.isdigit() else "x"
+    await end_leftover(ProcessGroup(pgid, earlier, boot_id()))
+    assert len(others.members()) == 1
+    await processes.end(others)
+    assert not others.members()
+    others.close_pipes()
+
+
+async def test_only_the_process_that_was_meant_is_signalled(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    """Its number may have been given anew between the look and the signal."""
+    processes = Processes(recorder)
+    process = await spawn(processes, tmp_path, "cat")
+    pid, began = process.group.pgid, process.group.start_time
+    send(Process(pid, f"{began}1"), signal.SIGKILL)
+    process.stdin.write(b"still here\n")
+    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"still here\n"
+    send(Process(pid, began), signal.SIGKILL)
+    assert await asyncio.wait_for(process.exited(), 10) == -signal.SIGKILL
+    send(Process(pid, began), signal.SIGKILL)
+    await processes.end(process)
+    process.close_pipes()
+
+
+def test_a_cli_that_is_killed_at_the_gate_is_one_that_was_killed(tmp_path: Path) -> None:
+    """Whatever kills it before it begins (the system, for memory): its exit tells, in the
+    event loop that is used, which closes the pipe of a process that is gone."""
+
+    async def run() -> int:
+        processes = Processes(kill)
+        process = await spawn(processes, tmp_path, "touch", str(tmp_path / "ran"))
+        code = await process.exited()
+        await processes.end(process)
+        process.close_pipes()
+        return code
+
+    async def kill(groups: frozenset[ProcessGroup]) -> None:
+        for group in groups:
+            send(Process(group.pgid, group.start_time), signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while any(start_time(group.pgid) for group in groups):
+                await asyncio.sleep(
+                    0.01
+                )  # until it is reaped, and what is left of its pipes closed
+        await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(run()) == -signal.SIGKILL
+    assert not (tmp_path / "ran").exists()
+
+
 async def test_zombies_do_not_count(recorder: Recorder, tmp_path: Path) -> None:
     """A zombie that its parent does not reap cannot hold up the end of a group."""
     keeper = (
@@ -179,7 +249,7 @@ async def test_zombies_do_not_count(recorder: Recorder, tmp_path: Path) -> None:
     processes = Processes(recorder)
     process = await spawn(processes, tmp_path, sys.executable, "-c", keeper)
     await asyncio.wait_for(process.stdout.readline(), 10)
-    assert members(process.group) == {process.group.pgid}
+    assert members(process.group) == {Process(process.group.pgid, process.group.start_time)}
     await processes.end(process)
     process.close_pipes()
 

@@ -36,7 +36,7 @@ class Place:
 
     def alive(self) -> set[int]:
         """Every process of every group that was ever recorded."""
-        return {pid for group in self.ever for pid in members(group)}
+        return {found.pid for group in self.ever for found in members(group)}
 
     def context(
         self,
