@@ -5,6 +5,9 @@ import os
 import pytest
 from hypothesis import settings
 
+collect_ignore = [] if "FORGE_TEST_KUBECONFIG" in os.environ else ["cluster"]
+"""What needs a Kubernetes node is no part of `make test`; `make test-cluster` brings one."""
+
 _STRICT = "FORGE_TESTS_MAY_SKIP_NOTHING"
 
 

@@ -1,0 +1,86 @@
+"""What containerd, kubelet and kube-proxy are told. JSON, which is YAML, too."""
+
+import json
+from typing import Any
+
+from tests.cluster.node.layout import ADDRESS, PODS, Layout
+
+PAUSE_IMAGE = "localhost/pause:1"
+
+_CONTAINERD = """\
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause}"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "{folder}/cni"
+"""
+# restrict_oom_score_adj: where CAP_SYS_RESOURCE is missing runc fails without it, with "can't get
+# final child's PID".
+
+
+def write(layout: Layout) -> None:
+    """Write all of it into the node's configuration folder."""
+    folder = layout.configuration
+    (folder / "cni").mkdir(parents=True)
+    (folder / "containerd.toml").write_text(_CONTAINERD.format(pause=PAUSE_IMAGE, folder=folder))
+    (folder / "cni" / "10-pods.conflist").write_text(json.dumps(_network()))
+    (folder / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
+    (folder / "proxy.json").write_text(json.dumps(_proxy(layout)))
+
+
+def _network() -> dict[str, Any]:
+    addresses = {
+        "type": "host-local",
+        "ranges": [[{"subnet": PODS}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
+    bridge = {
+        "type": "bridge",
+        "bridge": "pods0",
+        "isGateway": True,
+        "ipMasq": True,
+        "hairpinMode": True,
+        "ipam": addresses,
+    }
+    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
+    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge, ports]}
+
+
+def _kubelet(layout: Layout) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {"anonymous": {"enabled": True}, "webhook": {"enabled": False}},
+        "authorization": {"mode": "AlwaysAllow"},
+        "cgroupDriver": "cgroupfs",
+        "cgroupRoot": f"/{layout.cgroup}",
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "failSwapOn": False,
+        "protectKernelDefaults": True,  # it then checks what else it would change
+        "enforceNodeAllocatable": [],
+        # whatever this machine's disk looks like, images stay and pods are not evicted for it
+        "evictionHard": {
+            "memory.available": "100Mi",
+            "nodefs.available": "1%",
+            "imagefs.available": "1%",
+        },
+        "imageGCHighThresholdPercent": 100,
+        "maxPods": 200,
+        "clusterDNS": [ADDRESS],
+        "clusterDomain": "cluster.local",
+        "resolvConf": "",
+    }
+
+
+def _proxy(layout: Layout) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+        "kind": "KubeProxyConfiguration",
+        "mode": "iptables",
+        "clientConnection": {"kubeconfig": str(layout.kubeconfig("proxy"))},
+        "clusterCIDR": PODS,
+        "hostnameOverride": layout.name,
+        "conntrack": {"maxPerCore": 0},  # its limit is the whole machine's
+    }

@@ -1,0 +1,161 @@
+"""A whole node: up, down, and what tests do to it in between."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.node import (
+    archive,
+    cgroups,
+    configuration,
+    credentials,
+    sandbox,
+    services,
+    volumes,
+)
+from tests.cluster.node.commands import run, wait
+from tests.cluster.node.components import Components
+from tests.cluster.node.errors import Failed
+from tests.cluster.node.layout import Layout, layout
+from tests.cluster.node.progress import step
+from tests.cluster.node.sandbox import Sandbox
+
+_VOLUMES = 20
+
+
+@dataclass(frozen=True)
+class Node:
+    """One that is up."""
+
+    layout: Layout
+    components: Components
+    sandbox: Sandbox
+
+    def kubectl(self, *words: str | Path, text: str = "", limit_s: float = 60) -> str:
+        """Run kubectl as the administrator; `text` is its standard input.
+
+        Raises:
+            Failed: with what kubectl said.
+        """
+        command = (*self.network_command(), self.components.path("kubectl"), *words)
+        return run(
+            command,
+            env={"KUBECONFIG": str(self.layout.kubeconfig())},
+            text=text,
+            limit_s=limit_s,
+        )
+
+    def network_command(self) -> tuple[str, ...]:
+        """What stands before a command that is to run in the node's network."""
+        return ("nsenter", f"--net={self.layout.network}", "--")
+
+    def load(self, image: Path) -> None:
+        """Make an image known to it; `image` is an OCI archive.
+
+        Raises:
+            Failed: containerd refuses it.
+        """
+        self.sandbox.run("ctr", "-n", "k8s.io", "images", "import", image, limit_s=120)
+
+    def add_volumes(self, count: int) -> None:
+        """Make so many more PersistentVolumes."""
+        made = volumes.supply(self.layout, count)
+        self.kubectl("apply", "--filename=-", text=volumes.as_list(made))
+
+    def kill_apiserver(self) -> None:
+        """Kill it with -9 and wait for its end; connections to it are refused from then on."""
+        apiserver = services.apiserver(self.layout, self.components)
+        apiserver.signal("KILL", self.layout, self.sandbox)
+        apiserver.wait_until_gone(self.layout, self.sandbox)
+
+    def start_apiserver(self) -> None:
+        """Start it and wait until it is ready."""
+        services.apiserver(self.layout, self.components).start(self.layout, self.sandbox)
+        self._wait_until_answers()
+
+    def stop_apiserver(self) -> None:
+        """SIGSTOP: connections stay, answers do not come."""
+        services.apiserver(self.layout, self.components).signal("STOP", self.layout, self.sandbox)
+
+    def resume_apiserver(self) -> None:
+        """SIGCONT."""
+        services.apiserver(self.layout, self.components).signal("CONT", self.layout, self.sandbox)
+
+    def start(self) -> None:
+        """Start all programs, in order; return when pods can be scheduled."""
+        with step("API server"):
+            services.etcd().start(self.layout, self.sandbox)
+            services.containerd(self.layout).start(self.layout, self.sandbox)
+            self.start_apiserver()
+        with step("controllers, scheduler, kubelet, proxy"):
+            for program in services.others(self.layout, self.components):
+                program.start(self.layout, self.sandbox)
+            self._load_pause()
+            objects = [volumes.storage_class(), *volumes.supply(self.layout, _VOLUMES)]
+            self.kubectl("apply", "--filename=-", text=volumes.as_list(objects))
+            wait(self._is_ready, limit_s=60, otherwise=f"not Ready (logs: {self.layout.log})")
+
+    def _load_pause(self) -> None:
+        image = self.layout.folder / "pause.tar"
+        archive.write(image, image=configuration.PAUSE_IMAGE, program=self.components.path("pause"))
+        self.load(image)
+
+    def _wait_until_answers(self) -> None:
+        wait(
+            lambda: self._says("get", "--raw", "/readyz") == "ok",
+            limit_s=60,
+            otherwise=f"the API server does not answer (log: {self.layout.log}/kube-apiserver.log)",
+        )
+
+    def _is_ready(self) -> bool:
+        path = '{.status.conditions[?(@.type=="Ready")].status}'
+        ready = self._says("get", "node", self.layout.name, f"--output=jsonpath={path}")
+        account = self._says("get", "serviceaccount", "default", "--output=name")
+        return ready == "True" and account != ""
+
+    def _says(self, *words: str) -> str:
+        try:
+            return self.kubectl(*words, limit_s=10).strip()
+        except Failed:
+            return ""
+
+
+def up(name: str, components: Components) -> Node:
+    """Bring a node up; what a killed run left of one of this name is removed first.
+
+    Raises:
+        Failed: something did not start; nothing is left of it but its logs.
+    """
+    place = layout(name)
+    down(name)
+    with step("namespaces"):
+        for folder in (place.lib, place.log, place.keys, place.configuration):
+            folder.mkdir(parents=True)
+        credentials.write(place)
+        configuration.write(place)
+        cgroups.make(place.cgroup)
+        node = Node(place, components, sandbox.open_sandbox(place, components.path("pause")))
+    node.start()
+    return node
+
+
+def attach(name: str, components: Components) -> Node:
+    """A node that another process brought up.
+
+    Raises:
+        Failed: it is not up.
+    """
+    place = layout(name)
+    return Node(place, components, sandbox.find(place))
+
+
+def down(name: str) -> None:
+    """End it and remove all of it. Nothing happens when there is none.
+
+    Raises:
+        Failed: something of it does not end.
+    """
+    place = layout(name)
+    sandbox.close(name)
+    cgroups.remove(place.cgroup)
+    shutil.rmtree(place.folder, ignore_errors=True)
