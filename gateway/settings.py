@@ -4,135 +4,34 @@
 are what is enforced and what docs/settings.md shows.
 """
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, Self
 
 import msgspec
 import platformdirs
 from msgspec import Meta
 
 from gateway.errors import SettingsError
+from gateway.podsettings import PodSettings
+from gateway.variables import (
+    Duration,
+    Hosts,
+    Networks,
+    Origins,
+    Patience,
+    Port,
+    ProxyUrl,
+    Word,
+    decode,
+)
 
 IGNORED = ("DATABASE_URL", "READ_TIMEOUT", "WRITE_TIMEOUT")
 """Accepted for the sake of Forge's deployments; one log line says they do nothing."""
 
-_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
-_WORD = re.compile(r"[\x21-\x7e]+")
-_NOT_IN_HOSTS = frozenset(" :/?#@[]*\\")
-_UNIT_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_LONGEST_H = 8760
-
-
-class Duration(float):
-    """Seconds, written in Go's form: `500ms`, `10s`, `1m30s`, `1.5h`; a year at most."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        parts = _GO_DURATION.findall(text)
-        if not parts or "".join(number + unit for number, unit in parts) != text:
-            raise ValueError("a duration such as 500ms, 10s, 1m30s or 1.5h is needed")
-        seconds = sum(float(number) * _UNIT_S[unit] for number, unit in parts)
-        if seconds > _LONGEST_H * 3600:
-            raise ValueError(f"a duration of at most {_LONGEST_H}h is needed")
-        return cls(seconds)
-
-
-class Patience(Duration):
-    """A duration within which something must happen."""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        patience = super().parse(text)
-        if patience < _UNIT_S["ms"]:
-            raise ValueError("a duration of at least 1ms is needed")
-        return patience
-
-
-class Word(str):
-    """Printable ASCII without spaces."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        if not _WORD.fullmatch(text):
-            raise ValueError("printable ASCII without spaces and line ends is needed")
-        return cls(text)
-
-
-class Hosts(str):
-    """Names of hosts with commas between them."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        hosts = [host.strip(" ") for host in text.split(",")]
-        for host in filter(None, hosts):
-            if not _is_host(host):
-                raise ValueError(
-                    f"{host!r} is no host; each must look like app.example.com, without a "
-                    "scheme, port or path"
-                )
-        return cls(",".join(filter(None, hosts)))
-
-
-def _is_host(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return host.isprintable() and not _NOT_IN_HOSTS & set(host)
-    return True
-
-
-class Origins(tuple[str, ...]):
-    """Origins of web pages as browsers send them, written with commas between them."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        origins = [origin.strip() for origin in text.split(",") if origin.strip()]
-        for origin in origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f"{origin!r} is no origin; each must look like https://app.example.com, "
-                    "in lower case and without a path"
-                )
-        return cls(dict.fromkeys(origins))
-
-
-class Networks(tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]):
-    """Networks in CIDR form, written with commas between them."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        networks = [network.strip() for network in text.split(",") if network.strip()]
-        try:
-            return cls(ipaddress.ip_network(network) for network in networks)
-        except ValueError as error:
-            raise ValueError(f"{error}; networks such as 10.0.0.0/8,fd00::/8 are needed") from error
-
-
-class ProxyUrl(str):
-    """A proxy's address. It may hold a password, so no message repeats it."""
-
-    __slots__ = ()
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("a URL such as http://proxy.example.com:3128 is needed")
-        return cls(text)
+_OF_A_CLUSTER = ("KUBERNETES_SERVICE_HOST", "KUBE_CONFIG_PATH")
+"""The first is in every container of a pod."""
 
 
 def _default_state() -> Path:
@@ -144,10 +43,7 @@ def _default_runtime() -> Path:
     return Path(f"/tmp/forge-{os.geteuid()}")  # noqa: S108 - the launcher refuses what others made
 
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(PodSettings, frozen=True, kw_only=True):
     """Read by `Settings.from_env`; every field's `name` is its variable."""
 
     host: Annotated[str, Meta(description="Address the HTTP API listens on")] = msgspec.field(
@@ -177,9 +73,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dir: Annotated[
         Path, Meta(description="Local launcher: short folder for Unix sockets")
     ] = msgspec.field(name="FORGE_RUNTIME_DIR", default_factory=_default_runtime)
-    launcher: Annotated[Literal["local"], Meta(description="What makes agents")] = msgspec.field(
-        name="FORGE_LAUNCHER", default="local"
-    )
+    launcher: Annotated[
+        Literal["local", "kubernetes"],
+        Meta(
+            description="What makes agents; unset: kubernetes in a cluster or with "
+            "KUBE_CONFIG_PATH, else local"
+        ),
+    ] = msgspec.field(name="FORGE_LAUNCHER", default="local")
     backend: Annotated[
         str,
         Meta(description="Backend of agents made without one", pattern=r"^[A-Za-z0-9._-]{1,64}\Z"),
@@ -249,8 +149,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         known = {field.encode_name for field in msgspec.structs.fields(cls)}
         given = {name: env[name] for name in known if env.get(name)}
+        if any(env.get(name) for name in _OF_A_CLUSTER):
+            given.setdefault("FORGE_LAUNCHER", "kubernetes")
         try:
-            return msgspec.convert(given, cls, strict=False, dec_hook=_decode)
+            return msgspec.convert(given, cls, strict=False, dec_hook=decode)
         except msgspec.ValidationError as error:
             raise SettingsError(_sentence(error, cls)) from error
 
@@ -261,14 +163,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 def ignored(env: Mapping[str, str]) -> list[str]:
     """The variables that are set, accepted and without effect."""
     return [name for name in IGNORED if env.get(name)]
-
-
-def _decode(kind: type, value: Any) -> Any:
-    if issubclass(kind, Duration | Origins | Word | Hosts | Networks | ProxyUrl):
-        return kind.parse(value)
-    if kind is Path:
-        return Path(value).expanduser()
-    raise NotImplementedError(kind)
 
 
 def _sentence(error: msgspec.ValidationError, model: type[Settings]) -> str:
@@ -285,8 +179,12 @@ def _right_form(model: type[Settings], name: str) -> str:
         kind = described.type
         if described.encode_name != name or not isinstance(kind, msgspec.inspect.Metadata):
             continue
-        words = ""
-        if isinstance(kind.type, msgspec.inspect.LiteralType):
-            words = f"; one of {', '.join(map(str, kind.type.values))}"
+        words = "; one of " + ", ".join(_words(kind.type)) if _words(kind.type) else ""
         return f"{words} ({(kind.extra_json_schema or {}).get('description', '')})"
     return ""
+
+
+def _words(kind: msgspec.inspect.Type) -> list[str]:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return [word for part in kind.types for word in _words(part)]
+    return list(map(str, kind.values)) if isinstance(kind, msgspec.inspect.LiteralType) else []

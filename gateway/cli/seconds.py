@@ -2,7 +2,7 @@
 
 import click
 
-from gateway.settings import Duration
+from gateway.variables import Duration
 
 
 class Seconds(click.ParamType[float]):

@@ -7,8 +7,9 @@ from typing import Any, get_args
 import msgspec
 
 from agent_runtime.settings import Settings as AgentSettings
-from gateway.settings import IGNORED, Duration
+from gateway.settings import IGNORED
 from gateway.settings import Settings as GatewaySettings
+from gateway.variables import Duration
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from gateway.errors import SettingsError
-from gateway.settings import Duration, Settings, ignored
+from gateway.settings import Settings, ignored
+from gateway.variables import Duration
 
 
 def test_defaults_need_nothing() -> None:
@@ -73,7 +74,7 @@ def test_every_variable_is_read() -> None:
         ("SHUTDOWN_TIMEOUT", "-1s", "a duration such as 500ms"),
         ("SHUTDOWN_TIMEOUT", "1s2", "a duration such as 500ms"),
         ("FORGE_AUTH", "no", "one of off, on"),
-        ("FORGE_LAUNCHER", "docker", "one of local"),
+        ("FORGE_LAUNCHER", "docker", "one of kubernetes, local"),
         ("FORGE_MAX_BODY_BYTES", "1", ">= 1024"),
         ("WEBHOOK_MAX_RETRIES", "0", ">= 1"),
         ("CORS_ORIGINS", "*", "'*' is no origin"),
@@ -154,3 +155,60 @@ def test_ignored_variables_are_told() -> None:
 def test_durations_are_gos(text: str, seconds: float) -> None:
     """Go's forms mean the same here."""
     assert Duration.parse(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    ("env", "launcher"),
+    [
+        ({}, "local"),
+        ({"KUBERNETES_SERVICE_HOST": "10.96.0.1"}, "kubernetes"),
+        ({"KUBE_CONFIG_PATH": "~/.kube/config"}, "kubernetes"),
+        ({"KUBE_CONFIG_PATH": "~/.kube/config", "FORGE_LAUNCHER": "local"}, "local"),
+        ({"FORGE_LAUNCHER": "kubernetes"}, "kubernetes"),
+    ],
+)
+def test_launcher_is_told_from_the_surroundings(env: dict[str, str], launcher: str) -> None:
+    """In a cluster agents are pods, on one machine processes, unless it is said otherwise."""
+    assert Settings.from_env(env).launcher == launcher
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needed"),
+    [
+        ("AGENT_NAMESPACE", "My_Agents", "a-z, 0-9 and -"),
+        ("NODE_HOST", "http://node", "a host is needed"),
+        ("AGENT_IMAGE_NAME", "forge agent", "image's name"),
+        ("IMAGE_PULL_SECRET", "-x", "DNS labels"),
+        ("FORGE_AGENT_MEMORY", "2 gigabytes", "512Mi"),
+        ("FORGE_AGENT_CPU", "0", "500m"),
+        ("FORGE_AGENT_VOLUME", "-1Gi", "10Gi"),
+        ("FORGE_NUDGE_ADDRESS", "forge-gateway", "host:port"),
+        ("FORGE_NUDGE_ADDRESS", "forge-gateway:70000", "host:port"),
+        ("FORGE_AGENT_IMAGE_PULL_POLICY", "Sometimes", "IfNotPresent"),
+        ("FORGE_START_DEADLINE", "0s", "1ms"),
+    ],
+)
+def test_what_a_cluster_would_refuse_is_refused_at_start(
+    name: str, value: str, needed: str
+) -> None:
+    """With the variable's name and what would be right."""
+    with pytest.raises(SettingsError, match=f"^{name}: ") as refused:
+        Settings.from_env({name: value})
+    assert needed in str(refused.value)
+
+
+def test_image_and_volume_settings_are_taken_as_they_are() -> None:
+    """Registries with ports, nested names, digests, amounts with and without a unit."""
+    settings = Settings.from_env(
+        {
+            "CONTAINER_REGISTRY": "registry.example:5000",
+            "CONTAINER_NAMESPACE": "acme/agents",
+            "AGENT_IMAGE_TAG": f"sha256:{'0' * 64}",
+            "FORGE_AGENT_VOLUME": "10Gi",
+            "FORGE_AGENT_CPU": "1.5",
+            "FORGE_NUDGE_ADDRESS": "[fd00::1]:9090",
+        }
+    )
+    assert settings.registry == "registry.example:5000"
+    assert (settings.volume, settings.cpu) == ("10Gi", "1.5")
+    assert settings.nudge_address == "[fd00::1]:9090"

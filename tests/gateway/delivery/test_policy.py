@@ -4,7 +4,8 @@ import pytest
 
 from gateway.delivery.policy import LONGEST_SILENCE_S, Policy
 from gateway.errors import SettingsError
-from gateway.settings import Duration, Patience, Settings
+from gateway.settings import Settings
+from gateway.variables import Duration, Patience
 
 
 def test_settings_become_the_policy() -> None:

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.http.apikeys import ApiKeys
-from gateway.settings import Origins, Settings
+from gateway.settings import Settings
+from gateway.variables import Origins
 from tests.gateway.http.conftest import WEBHOOK, Door, KeyRing, open_door
 from tests.gateway.http.wire import exchange
 
