@@ -8,6 +8,7 @@ RuntimeFault
 +-- Invalid             a command's field is wrong; names it
 +-- Exhausted           too many unsettled turns, or the journal is full
 +-- Closing             takes no new command any more
++-- NotDrained          takes no new command yet
 +-- UnknownTurn         no such request_id
 +-- Trimmed             rows from there on are not kept any more
 +-- BackendUnusable     the CLI is missing, of a wrong version, or cannot start
@@ -45,6 +46,10 @@ class Exhausted(RuntimeFault):
 
 class Closing(RuntimeFault):
     """The runtime is going; another one may come."""
+
+
+class NotDrained(RuntimeFault):
+    """Commands that came before this one still wait outside the journal."""
 
 
 class UnknownTurn(RuntimeFault):

@@ -68,6 +68,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     grace_s: Annotated[
         Seconds, Meta(description="How long a graceful end waits for the running turn, in seconds")
     ] = msgspec.field(name="FORGE_GRACE_S", default=10.0)
+    pod_uid: Annotated[
+        str,
+        Meta(
+            description="UID of the pod: messages may have waited for it, and come first; "
+            "unset: no pod",
+            pattern="^[A-Za-z0-9-]{1,64}$",
+        ),
+    ] = msgspec.field(name="FORGE_POD_UID", default="")
+    journal: Annotated[
+        Literal["kept", "volatile"],
+        Meta(description="`volatile`: the state folder goes when the pod goes (emptyDir)"),
+    ] = msgspec.field(name="FORGE_JOURNAL", default="kept")
     idle_exit_s: Annotated[
         Seconds, Meta(description="End when idle, delivered and unused this long; 0: never")
     ] = msgspec.field(name="FORGE_IDLE_EXIT_S", default=0.0)
@@ -90,6 +102,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def address(self) -> str:
         return self.listen or f"0.0.0.0:{self.port}"
+
+    @property
+    def in_pod(self) -> bool:
+        return bool(self.pod_uid)
 
     @staticmethod
     def cli_env(env: Mapping[str, str]) -> dict[str, str]:

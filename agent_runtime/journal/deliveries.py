@@ -16,6 +16,7 @@ from agent_runtime.journal.statements import (
     require,
     settle,
 )
+from agent_runtime.journal.ticket_budget import TicketBudget
 
 MAX_WORDS = 1000
 """Characters that are kept of an error or a reason."""
@@ -109,7 +110,11 @@ def abandon(connection: sqlite3.Connection, request_id: str, generation: int, re
 
 
 def redeliver(
-    connection: sqlite3.Connection, request_id: str, from_seq: int, ticket: bytes | None
+    connection: sqlite3.Connection,
+    request_id: str,
+    from_seq: int,
+    ticket: bytes | None,
+    tickets: TicketBudget,
 ) -> tuple[int, int]:
     """Begin the turn's deliveries anew from a seq on; returns turn and new generation.
 
@@ -120,7 +125,7 @@ def redeliver(
         UnknownTurn
         Trimmed: events from there on are not kept any more.
         Invalid: the turn has no ticket, and none is given.
-        Exhausted: too many turns are unsettled.
+        Exhausted: too many turns are unsettled, or their tickets are too large.
     """
     turn = require(find(connection, request_id), request_id)
     if ticket is None and turn.ticket is None:
@@ -133,12 +138,19 @@ def redeliver(
         raise Trimmed(f"events up to seq {turn.trimmed_seq} are not kept any more")
     if turn.settled:
         refuse_when_full(connection, MAX_UNSETTLED + MAX_UNSETTLED // 10)
+    tickets.admit(connection, _more_ticket_bytes(turn, ticket), queued=False)
     connection.execute("DELETE FROM rejects WHERE turn = ? AND seq > ?", (turn.turn, acked_seq))
     if turn.kinds:
         acked_seq = _pass_unwanted(connection, turn.turn, acked_seq)
     (generation,) = connection.execute(_REDELIVER, (ticket, acked_seq, turn.turn)).fetchone()
     settle(connection, turn.turn)
     return turn.turn, int(generation)
+
+
+def _more_ticket_bytes(turn: Turn, ticket: bytes | None) -> int:
+    """How many bytes of tickets a redelivery adds to those of unsettled turns."""
+    own = turn.ticket or b""
+    return len(own if ticket is None else ticket) - (0 if turn.settled else len(own))
 
 
 def _first_open_seq(connection: sqlite3.Connection, turn: Turn) -> int:

@@ -17,6 +17,7 @@ from agent_runtime.journal.rows import (
     Turn,
 )
 from agent_runtime.journal.space import Space
+from agent_runtime.journal.ticket_budget import NO_BUDGET, TicketBudget
 from agent_runtime.journal.watch import Watch
 from agent_runtime.journal.writer import Operation, Writer
 from proto.agent.v1.agent_pb2 import AgentRequest
@@ -33,8 +34,15 @@ _UNDELIVERED = "settled = 0 AND ticket IS NOT NULL AND abandoned IS NULL"
 class Journal:
     """Owned by the event loop; all writing goes through one writer, reading through cursors."""
 
-    def __init__(self, folder: Path, *, max_bytes: int = retention.MAX_BYTES) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_bytes: int = retention.MAX_BYTES,
+        tickets: TicketBudget = NO_BUDGET,
+    ) -> None:
         """Raises JournalBroken. The caller holds the folder's lock."""
+        self._tickets = tickets
         self._reader = schema.connect(folder)
         self._writer = Writer(schema.connect(folder))
         self._watches: set[Watch] = set()
@@ -59,7 +67,7 @@ class Journal:
         await self._refuse_when_full(command)
         size = command.request.ByteSize()
         self._space.sent(size)
-        accepted = self._writer.submit(lambda c: statements.accept(c, command))
+        accepted = self._writer.submit(lambda c: statements.accept(c, command, self._tickets))
         accepted.add_done_callback(lambda future: self._accepted(size, command, future))
         return await accepted
 
@@ -114,7 +122,7 @@ class Journal:
             UnknownTurn, Trimmed, Invalid, Exhausted: nothing has changed.
         """
         redelivering = self._writer.submit(
-            lambda c: deliveries.redeliver(c, request_id, from_seq, ticket)
+            lambda c: deliveries.redeliver(c, request_id, from_seq, ticket, self._tickets)
         )
         redelivering.add_done_callback(self._redelivered)
         # A caller that goes away does not undo it: the relay has to learn of it all the same.

@@ -39,7 +39,8 @@ class Command:
 
     `request` is what was asked, with request_id; of an interrupt with its target
     filled in by the journal. `digest` is the SHA-256 that tells repeats from conflicts.
-    `kinds`: globs of the event kinds to deliver, empty for all.
+    `kinds`: globs of the event kinds to deliver, empty for all. `waited`: it comes from
+    outside the journal, where it waited for this agent.
     """
 
     request: agent_pb2.AgentRequest
@@ -48,6 +49,7 @@ class Command:
     ticket: bytes | None = field(repr=False)
     kinds: tuple[str, ...] = ()
     coalesce_ms: int = 0
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
 from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Turn
+from agent_runtime.journal.ticket_budget import TicketBudget
 from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
@@ -53,11 +54,11 @@ def find(connection: sqlite3.Connection, request_id: str) -> Turn | None:
     return Turn.read(row) if row else None
 
 
-def accept(connection: sqlite3.Connection, command: Command) -> Acceptance:
+def accept(connection: sqlite3.Connection, command: Command, tickets: TicketBudget) -> Acceptance:
     """Journal a command once.
 
     Raises:
-        Exhausted: too many turns are unsettled.
+        Exhausted: too many turns are unsettled, or their tickets are too large.
         Invalid: the interrupt names a turn that is not known.
     """
     known = find(connection, command.request.request_id)
@@ -67,6 +68,7 @@ def accept(connection: sqlite3.Connection, command: Command) -> Acceptance:
         return Acceptance(repeat if same else relay_pb2.SubmitResponse.RESULT_CONFLICT, known)
     reserve = 0 if command.kind.queued else MAX_UNSETTLED // 10  # an interrupt must get through
     refuse_when_full(connection, MAX_UNSETTLED + reserve)
+    tickets.admit(connection, len(command.ticket or b""), queued=command.kind.queued)
     if command.kind.queued:
         _refuse_when_too_large(connection, command.request.ByteSize())
     if command.kind is CommandKind.INTERRUPT:

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from agent_runtime.errors import Closing, Exhausted, Invalid, RuntimeFault, Trimmed
+from agent_runtime.errors import Closing, Exhausted, Invalid, NotDrained, RuntimeFault, Trimmed
 from agent_runtime.journal.cursor import Cursor
 from agent_runtime.journal.journal import Journal
 from agent_runtime.turns.command import UnknownCommand, check
@@ -27,6 +27,7 @@ _CODES: dict[type[RuntimeFault], str] = {
     _Conflict: "CONFLICT",
     Exhausted: "EXHAUSTED",
     Closing: "CLOSING",
+    NotDrained: "NOT_DRAINED",
     Trimmed: "GONE",
 }
 

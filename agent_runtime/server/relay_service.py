@@ -13,6 +13,7 @@ from agent_runtime.errors import (
     Invalid,
     JournalBroken,
     JournalClosed,
+    NotDrained,
     RuntimeFault,
     Trimmed,
     UnknownTurn,
@@ -25,6 +26,7 @@ from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
 from agent_runtime.server.replay import replay
 from agent_runtime.server.usage import Usage
 from agent_runtime.turns.command import check, check_ticket
+from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.runner import Runner
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 
@@ -34,6 +36,9 @@ MAX_TURNS = 200
 """Told at once. Thousands in one answer hold up everybody here and in the gateway."""
 MAX_REPLAYS = 128
 """Readers of events at the same time; the other calls, relays above all, must find room."""
+
+NOT_DRAINED = "not drained"
+"""What relay.proto promises as the details of that refusal."""
 
 _FAREWELL_S = 1.0
 
@@ -58,13 +63,14 @@ async def abort(context: Context, fault: RuntimeFault) -> NoReturn:
 
 
 class RelayService(relay_pb2_grpc.RelayServiceServicer):
-    """Submit, Relay, Replay, Redeliver, Turns, Retire."""
+    """Submit, Relay, Replay, Redeliver, Turns, Drained, Retire."""
 
     def __init__(
         self,
         *,
         agent_id: str,
         journal: Journal,
+        drained: Drained,
         runner: Runner,
         slot: RelaySlot,
         usage: Usage,
@@ -72,6 +78,7 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
     ) -> None:
         self._agent_id = agent_id
         self._journal = journal
+        self._drained = drained
         self._runner = runner
         self._slot = slot
         self._usage = usage
@@ -86,8 +93,12 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
             if not request.request.request_id:
                 raise Invalid("request_id: is needed here")
             options = request.delivery if request.HasField("delivery") else None
-            command = check(request.request, ticket=request.ticket, options=options)
+            command = check(
+                request.request, ticket=request.ticket, options=options, waited=request.waited
+            )
             accepted = await self._runner.submit(command)
+        except NotDrained:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, NOT_DRAINED)
         except RuntimeFault as fault:
             await abort(context, fault)
         return relay_pb2.SubmitResponse(
@@ -102,7 +113,7 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
         try:
             session = self._slot.enter(
                 lambda: RelaySession(
-                    journal=self._journal, agent_id=self._agent_id, write=context.write
+                    journal=self._journal, hello=self._hello(), write=context.write
                 )
             )
         except RelayTaken as taken:
@@ -112,6 +123,9 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await context.abort(grpc.StatusCode.ABORTED, dead)
+
+    def _hello(self) -> relay_pb2.Hello:
+        return relay_pb2.Hello(agent_id=self._agent_id, drained=self._drained.uid)
 
     async def _relay(
         self, session: RelaySession, requests: AsyncIterator[relay_pb2.RelayUp]
@@ -192,6 +206,15 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
             rejected_seqs=self._journal.rejected(row.turn),
             created_ms=row.created_ms,
         )
+
+    async def Drained(
+        self, request: relay_pb2.DrainedRequest, context: Context
+    ) -> relay_pb2.DrainedResponse:
+        try:
+            await self._drained.tell(request.pod_uid)
+        except RuntimeFault as fault:
+            await abort(context, fault)
+        return relay_pb2.DrainedResponse()
 
     async def Retire(
         self, request: relay_pb2.RetireRequest, context: Context

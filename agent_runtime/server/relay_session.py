@@ -37,12 +37,12 @@ class RelaySession:
         self,
         *,
         journal: Journal,
-        agent_id: str,
+        hello: relay_pb2.Hello,
         write: Write,
         silence_s: float = SILENCE_S,
         stall_s: float = STALL_S,
     ) -> None:
-        self._agent_id = agent_id
+        self._hello = hello
         self._write = write
         self._silence_s = silence_s
         self._stall_s = stall_s
@@ -107,8 +107,7 @@ class RelaySession:
             await _cancel(leaving)
 
     async def _send(self) -> None:
-        hello = relay_pb2.Hello(agent_id=self._agent_id)
-        await self._write(relay_pb2.RelayDown(hello=hello))
+        await self._write(relay_pb2.RelayDown(hello=self._hello))
         await self._turns.run()
 
     async def _read(self, requests: AsyncIterator[relay_pb2.RelayUp]) -> None:

@@ -18,6 +18,7 @@ from agent_runtime.backends.registry import load
 from agent_runtime.errors import SettingsError
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.lock import FolderLock
+from agent_runtime.journal.ticket_budget import VOLATILE_MAX_BYTES, TicketBudget
 from agent_runtime.process_table import ProcessGroup
 from agent_runtime.processes import Processes, end_leftover
 from agent_runtime.server.agent_service import AgentService
@@ -30,6 +31,7 @@ from agent_runtime.server.surroundings import Surroundings
 from agent_runtime.server.tokens import TokenInterceptor
 from agent_runtime.server.usage import Usage
 from agent_runtime.settings import Settings
+from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.runner import Runner
 from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
@@ -64,7 +66,7 @@ async def serve(settings: Settings, env: Mapping[str, str]) -> None:
     lock = FolderLock.take(settings.state_dir)
     try:
         (settings.state_dir / CLEAN).unlink(missing_ok=True)
-        async with Journal(settings.state_dir) as journal:
+        async with Journal(settings.state_dir, tickets=_ticket_budget(settings)) as journal:
             await _Runtime(settings, env, journal).live()
             clean = not journal.has_unsettled()
         if clean:
@@ -79,8 +81,10 @@ class _Runtime:
     def __init__(self, settings: Settings, env: Mapping[str, str], journal: Journal) -> None:
         self._settings = settings
         self._journal = journal
+        self._drained = Drained(journal, settings.pod_uid)
         self._runner = Runner(
             journal=journal,
+            drained=self._drained,
             backend=_backend(settings, env, journal),
             turn_limit_s=settings.turn_limit_s,
             grace_s=settings.grace_s,
@@ -188,9 +192,10 @@ class _Runtime:
             usage=self._usage,
             shutdown=self._end,
         )
-        relay = RelayService(  # type: ignore[abstract]  # Drained: not sent yet, UNIMPLEMENTED
+        relay = RelayService(
             agent_id=self._settings.agent_id,
             journal=self._journal,
+            drained=self._drained,
             runner=self._runner,
             slot=self._slot,
             usage=self._usage,
@@ -241,6 +246,12 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
         processes=Processes(record),
     )
     return load(settings.backend).create(context)
+
+
+def _ticket_budget(settings: Settings) -> TicketBudget:
+    """Where a journal goes with its pod, notes stand in for it."""
+    bounded = settings.in_pod and settings.journal == "volatile"
+    return TicketBudget(VOLATILE_MAX_BYTES if bounded else None)
 
 
 def _make(name: str, folder: Path) -> None:

@@ -30,7 +30,11 @@ class UnknownCommand(Invalid):
 
 
 def check(
-    request: AgentRequest, *, ticket: bytes = b"", options: DeliveryOptions | None = None
+    request: AgentRequest,
+    *,
+    ticket: bytes = b"",
+    options: DeliveryOptions | None = None,
+    waited: bool = False,
 ) -> Command:
     """A command ready to be journalled; an empty request_id is generated.
 
@@ -55,6 +59,7 @@ def check(
         ticket=ticket or None,
         kinds=tuple(delivery.kinds),
         coalesce_ms=delivery.coalesce_ms,
+        waited=waited,
     )
 
 

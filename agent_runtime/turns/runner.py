@@ -10,6 +10,7 @@ from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Acceptance, Command, CommandKind, Turn
 from agent_runtime.model import Code, Outcome, TurnEnd
 from agent_runtime.turns.clock import TurnClock
+from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.prompt import Prompt
 from agent_runtime.turns.sink import JournalSink, Voice
 from proto.relay.v1 import relay_pb2
@@ -37,9 +38,16 @@ class Runner:
     """
 
     def __init__(
-        self, *, journal: Journal, backend: Backend, turn_limit_s: float, grace_s: float
+        self,
+        *,
+        journal: Journal,
+        drained: Drained,
+        backend: Backend,
+        turn_limit_s: float,
+        grace_s: float,
     ) -> None:
         self._journal = journal
+        self._drained = drained
         self._backend = backend
         self._turn_limit_s = turn_limit_s
         self._grace_s = grace_s
@@ -105,10 +113,11 @@ class Runner:
         A caller that goes away does not stop what has begun.
 
         Raises:
-            Closing, Exhausted, Invalid: nothing was accepted.
+            Closing, NotDrained, Exhausted, Invalid: nothing was accepted.
         """
         if self._closing:
             raise Closing("this agent takes no more commands: it is ending")
+        self._drained.admit(command)
         accepting = asyncio.create_task(
             self._accept(command), name=f"accept-{command.request.request_id}"
         )

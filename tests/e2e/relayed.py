@@ -24,6 +24,7 @@ from gateway.relay.agent_relay import AgentRelay, End
 from gateway.relay.held import HeldBytes
 from gateway.relay.marks import Stream
 from gateway.relay.timing import Timing
+from proto.relay.v1 import relay_pb2
 from tests.e2e.line import Line
 
 AGENT = "agent-1"
@@ -87,7 +88,7 @@ class Relayed:
         self.session = slot.enter(
             lambda: RelaySession(
                 journal=journal,
-                agent_id=AGENT,
+                hello=relay_pb2.Hello(agent_id=AGENT),
                 write=self.line.write_down,
                 silence_s=silence_s,
             )

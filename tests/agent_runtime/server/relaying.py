@@ -42,7 +42,7 @@ class Gateway:
         self.session = slot.enter(
             lambda: RelaySession(
                 journal=journal,
-                agent_id="agent-1",
+                hello=relay_pb2.Hello(agent_id="agent-1"),
                 write=self._write,
                 silence_s=silence_s,
                 stall_s=stall_s,

@@ -12,6 +12,7 @@ from agent_runtime.server.life import Life
 from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_slot import RelaySlot
 from agent_runtime.server.usage import Usage
+from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.runner import Runner
 from tests.agent_runtime import commands
 from tests.agent_runtime.turns.scripted import ScriptedBackend
@@ -61,7 +62,13 @@ async def test_the_idle_watch_ends_though_something_happens_in_that_moment(tmp_p
     async with Journal(tmp_path) as journal:
         life = Life(
             journal=journal,
-            runner=Runner(journal=journal, backend=ScriptedBackend(), turn_limit_s=30, grace_s=0.2),
+            runner=Runner(
+                journal=journal,
+                drained=Drained(journal, ""),
+                backend=ScriptedBackend(),
+                turn_limit_s=30,
+                grace_s=0.2,
+            ),
             usage=Usage(),
             idle_exit_s=600,
         )
@@ -79,7 +86,13 @@ async def test_a_retired_agent_ends_though_its_cli_cannot_be_stopped(tmp_path: P
     async with Journal(tmp_path) as journal:
         backend = ScriptedBackend()
         backend.stop_error = OSError("stuck")
-        runner = Runner(journal=journal, backend=backend, turn_limit_s=60, grace_s=1)
+        runner = Runner(
+            journal=journal,
+            drained=Drained(journal, ""),
+            backend=backend,
+            turn_limit_s=60,
+            grace_s=1,
+        )
         life = Life(journal=journal, runner=runner, usage=Usage(), idle_exit_s=0)
         running = asyncio.create_task(runner.run())
         with pytest.raises(OSError, match="stuck"):

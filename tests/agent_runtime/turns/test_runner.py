@@ -15,6 +15,7 @@ from agent_runtime.journal.journal import Journal
 from agent_runtime.model import TurnEnd
 from agent_runtime.turns import prompt
 from agent_runtime.turns.command import check
+from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.runner import Runner
 from proto.agent.v1 import agent_pb2
 from tests.agent_runtime.commands import interrupt, message
@@ -33,7 +34,13 @@ class Bench:
     def __init__(self, journal: Journal, backend: ScriptedBackend) -> None:
         self.journal = journal
         self.backend = backend
-        self.runner = Runner(journal=journal, backend=backend, turn_limit_s=30, grace_s=0.2)
+        self.runner = Runner(
+            journal=journal,
+            drained=Drained(journal, ""),
+            backend=backend,
+            turn_limit_s=30,
+            grace_s=0.2,
+        )
         self.task: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:

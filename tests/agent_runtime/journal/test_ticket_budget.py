@@ -1,0 +1,103 @@
+"""A journal that goes with its pod lets in as many bytes of tickets as notes can hold."""
+
+from pathlib import Path
+
+import pytest
+
+from agent_runtime.errors import Exhausted
+from agent_runtime.journal.journal import Journal
+from agent_runtime.journal.rows import Mark
+from agent_runtime.journal.ticket_budget import TicketBudget
+from agent_runtime.turns.command import check
+from proto.agent.v1.agent_pb2 import OUTCOME_COMPLETED, AgentRequest, InterruptRequest
+from tests.agent_runtime.commands import final, message
+
+BUDGET = TicketBudget(1600)
+MESSAGES_BYTES = 1500
+"""What of it is for messages."""
+
+
+def of_bytes(name: str, size_bytes: int) -> bytes:
+    return name.encode().ljust(size_bytes, b".")
+
+
+async def put(journal: Journal, name: str, size_bytes: int) -> int:
+    """A message with a ticket of that size; the number of its turn."""
+    accepted = await journal.accept(message(name, ticket=of_bytes(name, size_bytes)))
+    return accepted.turn.turn
+
+
+async def settle(journal: Journal, turn: int, name: str, generation: int = 1) -> None:
+    seq = await journal.finish(turn, final(), OUTCOME_COMPLETED)
+    await journal.mark(turn, Mark(name, generation, seq))
+
+
+async def refuses(journal: Journal, name: str, size_bytes: int) -> bool:
+    """Whether it has no room for such a ticket; what is refused leaves nothing."""
+    before = len(journal.turns(limit=100))
+    try:
+        await put(journal, name, size_bytes)
+    except Exhausted as error:
+        assert "delivery targets" in str(error)
+        assert len(journal.turns(limit=100)) == before
+        return True
+    return False
+
+
+async def test_tickets_of_unsettled_turns_are_bounded_together(tmp_path: Path) -> None:
+    """To the byte; a settled turn makes room, a repeat and a turn without ticket need none."""
+    async with Journal(tmp_path, tickets=BUDGET) as journal:
+        turn = await put(journal, "r1", 1000)
+        assert await refuses(journal, "r2", MESSAGES_BYTES - 1000 + 1)
+        await put(journal, "r2", MESSAGES_BYTES - 1000)
+        assert await refuses(journal, "r3", 1)
+        await put(journal, "r1", 1000)
+        await journal.accept(message("r4", ticket=b""))
+        await settle(journal, turn, "r1")
+        await put(journal, "r3", 1000)
+        assert await refuses(journal, "r5", 1)
+
+
+async def test_the_bound_holds_over_restarts(tmp_path: Path) -> None:
+    """A runtime that is restarted in its pod goes on counting where it was."""
+    async with Journal(tmp_path, tickets=BUDGET) as journal:
+        await put(journal, "r1", 1000)
+        turn = await put(journal, "r2", 500)
+    async with Journal(tmp_path, tickets=BUDGET) as journal:
+        assert await refuses(journal, "r3", 1)
+        await settle(journal, turn, "r2")
+        await put(journal, "r3", 500)
+
+
+async def test_an_interrupt_gets_through_when_messages_do_not(tmp_path: Path) -> None:
+    """There is a reserve for it, within the bound."""
+    interrupt = AgentRequest(request_id="i1", interrupt=InterruptRequest(target="r1"))
+    async with Journal(tmp_path, tickets=BUDGET) as journal:
+        await put(journal, "r1", MESSAGES_BYTES)
+        with pytest.raises(Exhausted):
+            await journal.accept(check(interrupt, ticket=of_bytes("i1", 101)))
+        await journal.accept(check(interrupt, ticket=of_bytes("i1", 100)))
+
+
+async def test_a_redelivery_counts_with_the_ticket_it_has_then(tmp_path: Path) -> None:
+    """It unsettles the turn, and may bring a larger ticket or a smaller one."""
+    async with Journal(tmp_path, tickets=BUDGET) as journal:
+        turn = await put(journal, "r1", 600)
+        await settle(journal, turn, "r1")
+        await put(journal, "r2", 1001)
+        with pytest.raises(Exhausted):
+            await journal.redeliver("r1", 0, None)
+        assert journal.turn("r1").settled
+        assert await journal.redeliver("r1", 1, of_bytes("r1", 599)) == 2
+        with pytest.raises(Exhausted):
+            await journal.redeliver("r1", 1, of_bytes("r1", 600))
+        assert await journal.redeliver("r1", 1, of_bytes("r1", 100)) == 3
+        await put(journal, "r3", MESSAGES_BYTES - 1101)
+        assert await refuses(journal, "r4", 1)
+
+
+async def test_a_journal_that_is_kept_has_no_such_bound(tmp_path: Path) -> None:
+    """Nothing else keeps its turns."""
+    async with Journal(tmp_path) as journal:
+        for number in range(50):
+            await put(journal, f"r{number}", 8000)
