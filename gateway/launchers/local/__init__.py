@@ -24,8 +24,8 @@ Imports point downwards:
     launcher     the protocol's methods
     sweep        starts what should run, removes what is done
     runtimes     brings runtimes up, one start at a time for an agent; knows which serve
-    process      one runtime as a child       health     asks whether it answers
-    backoff      agents that die at once      nudge      this gateway's nudge socket
+    process      one runtime as a child       nudge      this gateway's nudge socket
+    backoff      agents that die at once
     folders      all of them, looked through  sockets    the runtime folder
     folder       an agent's files and marks
     facts, log, lock, environment             one kind of file, or of variable, each

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from gateway.errors import GatewayError, NotFound, StartFailed, Unavailable
-from gateway.launchers.local import health
+from gateway.launchers import health
 from gateway.launchers.local.backoff import Backoff
 from gateway.launchers.local.environment import credentials
 from gateway.launchers.local.facts import AgentFacts

@@ -1,0 +1,161 @@
+"""All agents of the namespace, as this gateway knows them: nothing here calls anybody."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.launchers.kubernetes.answers import Answers, Life
+from gateway.launchers.kubernetes.conditions import container
+from gateway.launchers.kubernetes.facts import AgentFacts, deleted_ms
+from gateway.launchers.kubernetes.objects import Object, Pod, Service, VolumeClaim
+from gateway.launchers.kubernetes.reflector import Reflector
+from gateway.launchers.kubernetes.targets import Targets
+
+Changed = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAgent:
+    """One agent at one moment. `pod` or `claim` is there, or both.
+
+    Attributes:
+        claim: of the volume of its own, where it has one: then that is what lasts.
+        life: the current start of its container; None: it does not run.
+        answers: its gRPC has answered this gateway in this life.
+        deleted_ms: since when (Unix ms) it is gone for the API.
+    """
+
+    facts: AgentFacts
+    pod: Pod | None
+    claim: VolumeClaim | None
+    life: Life | None
+    answers: bool
+    deleted_ms: int | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether a message would be taken now."""
+        pod = self.pod
+        return self.answers and pod is not None and pod.metadata.deletion_timestamp is None
+
+
+class Agents:
+    """Joins pods, volumes and answers by agent id; tells who waits for a change."""
+
+    def __init__(
+        self, pods: Reflector[Pod], claims: Reflector[VolumeClaim], targets: Targets
+    ) -> None:
+        self._pods = pods
+        self._claims = claims
+        self._targets = targets
+        self._pod_names: dict[str, str] = {}
+        self._claim_names: dict[str, str] = {}
+        self._answers = Answers(self._announce)
+        self._listeners: list[Changed] = []
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        pods.listen(self._pod_changed)
+        claims.listen(self._claim_changed)
+        targets.listen(self._service_changed)
+
+    async def close(self) -> None:
+        await self._answers.close()
+
+    def find(self, agent_id: str) -> KnownAgent | None:
+        pod = self._pods.get(self._pod_names.get(agent_id, ""))
+        claim = self._claims.get(self._claim_names.get(agent_id, ""))
+        holder = claim or pod
+        facts = AgentFacts.read(holder.metadata) if holder else None
+        if facts is None or holder is None:
+            return None
+        life = self._life(pod) if pod else None
+        deletions = [deleted_ms(held.metadata) for held in (pod, claim) if held is not None]
+        return KnownAgent(
+            facts=facts,
+            pod=pod,
+            claim=claim,
+            life=life,
+            answers=life is not None and self._answers.has(agent_id, life),
+            deleted_ms=next((ms for ms in deletions if ms is not None), None),
+        )
+
+    def ids(self) -> Collection[str]:
+        return self._pod_names.keys() | self._claim_names.keys()
+
+    def all(self) -> list[KnownAgent]:
+        return [known for agent_id in self.ids() if (known := self.find(agent_id)) is not None]
+
+    def saw_pod(self, pod: Pod) -> None:
+        """What the API server has just answered somebody else."""
+        self._pods.saw(pod)
+
+    def saw_claim(self, claim: VolumeClaim) -> None:
+        self._claims.saw(claim)
+
+    def listen(self, listener: Changed) -> None:
+        """Told the id of every agent that changed, vanished or answered. It must return at once."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def watched(self, agent_id: str) -> Iterator[asyncio.Event]:
+        """An event that every change of that agent sets. Clear it, look, then wait for it."""
+        changed = asyncio.Event()
+        waiting = self._waiting.setdefault(agent_id, set())
+        waiting.add(changed)
+        try:
+            yield changed
+        finally:
+            waiting.discard(changed)
+            if not waiting:
+                self._waiting.pop(agent_id, None)
+
+    def _life(self, pod: Pod) -> Life | None:
+        status = container(pod)
+        running = status is not None and status.state.running is not None
+        target = self._targets.of(pod) if running and pod.status.phase == "Running" else None
+        return Life(status.container_id, target) if status and target else None
+
+    def _pod_changed(self, before: Pod | None, now: Pod | None) -> None:
+        agent_id = _follow(self._pod_names, before, now)
+        if agent_id is not None:
+            self._look(agent_id)
+
+    def _claim_changed(self, before: VolumeClaim | None, now: VolumeClaim | None) -> None:
+        agent_id = _follow(self._claim_names, before, now)
+        if agent_id is not None:
+            self._announce(agent_id)
+
+    def _service_changed(self, _: Service | None, now: Service | None) -> None:
+        facts = AgentFacts.read(now.metadata) if now else None
+        if facts is not None:
+            self._look(facts.agent_id)
+
+    def _look(self, agent_id: str) -> None:
+        pod = self._pods.get(self._pod_names.get(agent_id, ""))
+        self._answers.look(agent_id, self._life(pod) if pod else None)
+        self._announce(agent_id)
+
+    def _announce(self, agent_id: str) -> None:
+        for changed in self._waiting.get(agent_id, ()):
+            changed.set()
+        for listener in self._listeners:
+            listener(agent_id)
+
+
+def _follow(found: dict[str, str], before: Object | None, now: Object | None) -> str | None:
+    """Keep the name under the agent's id; whose change it is, None: no agent's.
+
+    Where two objects claim one id, the first that was seen has it.
+    """
+    told = now or before
+    facts = AgentFacts.read(told.metadata) if told else None
+    if facts is None or told is None:
+        return None
+    name = told.metadata.name
+    if now is not None:
+        found.setdefault(facts.agent_id, name)
+    if found.get(facts.agent_id) != name:
+        return None
+    if now is None:
+        del found[facts.agent_id]
+    return facts.agent_id
