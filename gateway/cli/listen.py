@@ -8,7 +8,7 @@ import click
 from gateway.cli.ctrl_c import unless_pressed
 from gateway.cli.errors import Silence
 from gateway.cli.jsonlines import JsonLines
-from gateway.cli.receiver import Receiver, receiving
+from gateway.cli.receiver import HOST, Receiver, receiving
 from gateway.cli.screen import PlainConsole, Screen
 from gateway.cli.transcript import Transcript
 
@@ -18,11 +18,17 @@ _LONGEST_WAIT_S = 3600.0
 
 @click.command()
 @click.option(
+    "--host",
+    default=HOST,
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 lets others send, as in a container.",
+)
+@click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
-    help="TCP port on 127.0.0.1; 0 picks a free one.",
+    help="TCP port; 0 picks a free one.",
 )
 @click.option(
     "--secret",
@@ -31,7 +37,7 @@ _LONGEST_WAIT_S = 3600.0
     help="What the gateway signs with [FORGE_WEBHOOK_SECRET]; else a new one, which is shown.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the payloads as JSON lines.")
-def listen(port: int, secret: str, as_json: bool) -> None:
+def listen(host: str, port: int, secret: str, as_json: bool) -> None:
     """Receive webhooks on this machine, verify and show them until Ctrl-C.
 
     What the secret did not sign is answered with 401 and shown as refused. An
@@ -43,11 +49,11 @@ def listen(port: int, secret: str, as_json: bool) -> None:
       FORGE_WEBHOOK_SECRET=whsec_... forge listen --port 9000 --json
     """
     screen = JsonLines() if as_json else Transcript(PlainConsole(), named=True)
-    asyncio.run(unless_pressed(_listen(port, secret, screen)))
+    asyncio.run(unless_pressed(_listen(host, port, secret, screen)))
 
 
-async def _listen(port: int, secret: str, screen: Screen) -> None:
-    async with receiving(secret=secret, port=port) as receiver:
+async def _listen(host: str, port: int, secret: str, screen: Screen) -> None:
+    async with receiving(secret=secret, port=port, host=host) as receiver:
         _introduce(receiver, secret_is_ours=not secret)
         await show_all(receiver, screen)
 

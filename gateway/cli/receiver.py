@@ -112,18 +112,21 @@ class Receiver:
 
 
 @contextlib.asynccontextmanager
-async def receiving(*, secret: str = "", port: int = 0) -> AsyncIterator[Receiver]:
+async def receiving(
+    *, secret: str = "", port: int = 0, host: str = HOST
+) -> AsyncIterator[Receiver]:
     """A receiver that listens as long as the context is open.
 
     Args:
         secret: what the gateway signs with; "" makes one.
         port: 0 picks a free one.
+        host: an IPv4 address of this machine, or 0.0.0.0 for all.
 
     Raises:
-        Trouble: the port cannot be had, or the secret cannot be one.
+        Trouble: the address or port cannot be had, or the secret cannot be one.
     """
-    bound = _bind(port)
-    url = f"http://{HOST}:{bound.getsockname()[1]}/"
+    bound = _bind(host, port)
+    url = f"http://{host}:{bound.getsockname()[1]}/"
     with contextlib.closing(bound):
         receiver = Receiver(url=url, secret=secret or new_secret())
         app = Starlette(routes=[Route("/{path:path}", receiver.answer, methods=["POST"])])
@@ -189,15 +192,15 @@ class _Server(uvicorn.Server):
             raise Trouble("the receiver could not start") from serving.exception()
 
 
-def _bind(port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     bound = socket.socket()
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((HOST, port))
+        bound.bind((host, port))
     except OSError as error:
         bound.close()
         raise Trouble(
-            f"port {port} cannot be used: {error.strerror}; give another one with --port"
+            f"port {port} of {host} cannot be used: {error.strerror}; give another one with --port"
         ) from error
     return bound
 

@@ -85,6 +85,15 @@ async def test_new_secret_is_shown_and_works() -> None:
         assert await post(url, text("hi"), "a_1", secret=secret[0]) == 200
 
 
+async def test_others_may_send_where_that_is_asked_for() -> None:
+    """In a container the gateway is another machine: --host opens it to those."""
+    async with terminal("listen", "--host", "0.0.0.0", "--port", "0", env=ENV) as shown:
+        await shown.until("(Ctrl-C ends)")
+        found = re.search(r"http://0\.0\.0\.0:(\d+)/", shown.shown)
+        assert found
+        assert await post(f"http://127.0.0.1:{found[1]}/", text("hi"), "a_1") == 200
+
+
 async def test_taken_port_and_broken_secret() -> None:
     """What cannot work is said in a sentence, with status 1."""
     async with terminal("listen", "--port", "0", env=ENV) as first:
