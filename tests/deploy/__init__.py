@@ -1,0 +1,1 @@
+"""What can be seen of deploy/ without a cluster; tests/cluster applies it to one."""
