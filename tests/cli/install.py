@@ -10,6 +10,12 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 _INSTALL_LIMIT_S = 600
 _MACHINES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_CODEX_TARGETS = {
+    "linux-x64": "x86_64-unknown-linux-musl",
+    "linux-arm64": "aarch64-unknown-linux-musl",
+    "darwin-x64": "x86_64-apple-darwin",
+    "darwin-arm64": "aarch64-apple-darwin",
+}
 
 
 class Missing(Exception):
@@ -17,22 +23,19 @@ class Missing(Exception):
 
 
 def opencode() -> Path:
-    """The pinned opencode's binary, installed first if need be.
+    """The pinned opencode's binary, installed first if need be. Raises Missing."""
+    return _binary(f"opencode-{_machine()}", "bin/opencode")
 
-    Raises:
-        Missing: npm is not there, or cannot install it.
-    """
-    machine = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
-    package = f"opencode-{platform.system().lower()}-{machine}"
-    folder = FOLDER / "node_modules" / package
-    with (FOLDER / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _installed(folder) != _pinned(package):
-            _install()
-    binary = folder / "bin" / "opencode"
-    if not binary.exists():
-        raise Missing(f"npm has no opencode for this machine ({package})")
-    return binary
+
+def claude() -> Path:
+    """The pinned Claude Code's binary, installed first if need be. Raises Missing."""
+    return _binary(f"@anthropic-ai/claude-code-{_machine()}", "claude")
+
+
+def codex() -> Path:
+    """The pinned codex's binary, installed first if need be. Raises Missing."""
+    target = _CODEX_TARGETS.get(_machine(), _machine())
+    return _binary(f"codex-{_machine()}", f"vendor/{target}/bin/codex")
 
 
 def prepare_home(home: Path) -> None:
@@ -45,6 +48,23 @@ def prepare_home(home: Path) -> None:
     (folder / "node_modules").mkdir(parents=True)
     done = {"dependencies": {"@opencode-ai/plugin": "*"}}
     (folder / "package-lock.json").write_text(json.dumps({"packages": {"": done}}))
+
+
+def _binary(package: str, path: str) -> Path:
+    folder = FOLDER / "node_modules" / package
+    with (FOLDER / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _installed(folder) != _pinned(package):
+            _install()
+    binary = folder / path
+    if not binary.exists():
+        raise Missing(f"npm has none for this machine ({package})")
+    return binary
+
+
+def _machine() -> str:
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
 
 
 def _install() -> None:
@@ -64,9 +84,10 @@ def _install() -> None:
 
 
 def _pinned(package: str) -> str:
+    """Its version; a package under another name is pinned as npm:NAME@VERSION."""
     wanted = json.loads((FOLDER / "package.json").read_text())["optionalDependencies"]
     version: str = wanted.get(package, "")
-    return version
+    return version.rpartition("@")[2]
 
 
 def _installed(folder: Path) -> str | None:

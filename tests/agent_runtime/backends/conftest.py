@@ -1,7 +1,7 @@
 """Places, rigs and the opencode that npm installed."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -29,10 +29,24 @@ def sink() -> RecordingSink:
 
 @pytest.fixture(scope="session")
 def opencode_binary() -> Path:
+    return _installed("opencode", install.opencode)
+
+
+@pytest.fixture(scope="session")
+def claude_binary() -> Path:
+    return _installed("Claude Code", install.claude)
+
+
+@pytest.fixture(scope="session")
+def codex_binary() -> Path:
+    return _installed("codex", install.codex)
+
+
+def _installed(name: str, find: Callable[[], Path]) -> Path:
     try:
-        return install.opencode()
+        return find()
     except install.Missing as missing:
-        pytest.skip(f"no opencode: {missing}")
+        pytest.skip(f"no {name}: {missing}")
 
 
 @pytest.fixture
