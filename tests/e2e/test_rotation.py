@@ -94,15 +94,16 @@ async def test_a_turn_that_no_key_opens_waits_and_is_seen(place: House, receiver
         await use(place, new)
         is_settled(place)
         assert (await rotate(place, "--remove", old)).status == 0
-        receiver.default = lambda _: Reply()
         waiting = await until(client, agent, "last_error", "key")
-        assert (waiting["delivery"], len(receiver.hooks)) == ("parked", 1)
+        assert waiting["delivery"] == "parked"
+        posted = len(receiver.hooks)  # it may have become due before the key was gone
+        receiver.default = lambda _: Reply()
         target = {"webhook_url": receiver.url, "webhook_secret": SECRET}
         again = await client.http.post(
             f"/api/v1/agents/{agent}/turns/r-1/redeliver", params={"user_id": "ada"}, json=target
         )
         assert again.status_code == 202
-        hooks = (await turn(receiver, "r-1"))[1:]
+        hooks = (await turn(receiver, "r-1"))[posted:]
     whole(first_seen(hooks))
     for hook in hooks:
         signed(hook)
