@@ -11,6 +11,7 @@ class Outcome(StrEnum):
     INTERRUPTED = "interrupted"
     FAILED = "failed"
     TIMED_OUT = "timed_out"
+    LOST = "lost"
 
 
 class Code(StrEnum):
@@ -22,6 +23,8 @@ class Code(StrEnum):
     """The CLI ended in mid-turn, or could not be started."""
     AGENT_RESTARTED = "AGENT_RESTARTED"
     """The runtime died while the turn ran."""
+    AGENT_LOST = "AGENT_LOST"
+    """The pod is taken away, and its journal with it."""
     TURN_TIMEOUT = "TURN_TIMEOUT"
     PROCESSING_ERROR = "PROCESSING_ERROR"
     """A fault of the runtime itself."""

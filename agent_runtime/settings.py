@@ -107,6 +107,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def in_pod(self) -> bool:
         return bool(self.pod_uid)
 
+    @property
+    def volatile(self) -> bool:
+        """Whether the journal goes when the pod goes."""
+        return self.journal == "volatile"
+
     @staticmethod
     def cli_env(env: Mapping[str, str]) -> dict[str, str]:
         """What of the runtime's environment a CLI may see."""

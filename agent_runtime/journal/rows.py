@@ -16,6 +16,7 @@ OUTCOMES = {
     Outcome.INTERRUPTED: agent_pb2.OUTCOME_INTERRUPTED,
     Outcome.FAILED: agent_pb2.OUTCOME_FAILED,
     Outcome.TIMED_OUT: agent_pb2.OUTCOME_TIMED_OUT,
+    Outcome.LOST: agent_pb2.OUTCOME_LOST,
 }
 
 

@@ -5,7 +5,9 @@ import logging
 
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.watch import Watch
+from agent_runtime.model import TurnEnd
 from agent_runtime.server.usage import Usage
+from agent_runtime.turns import ends
 from agent_runtime.turns.runner import Runner
 
 log = logging.getLogger(__name__)
@@ -38,11 +40,11 @@ class Life:
     async def wait(self) -> None:
         await self._over.wait()
 
-    async def retire(self, *, graceful: bool) -> None:
-        """End every turn; from then on the runtime stays only to deliver."""
+    async def retire(self, *, graceful: bool, end: TurnEnd = ends.INTERRUPTED) -> None:
+        """End every turn like that; from then on the runtime stays only to deliver."""
         self.retiring = True
         try:
-            await self._runner.retire(graceful=graceful)
+            await self._runner.retire(graceful=graceful, end=end)
         finally:  # also when the CLI cannot be ended, which comes last: nobody calls again
             self._retired.set()
 

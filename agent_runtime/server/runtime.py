@@ -1,12 +1,9 @@
 """Composition: what a runtime is made of, and the order in which it starts and stops."""
 
 import asyncio
-import json
 import logging
 import os
-import signal
 from collections.abc import Mapping
-from dataclasses import astuple
 from pathlib import Path
 
 import grpc
@@ -19,13 +16,14 @@ from agent_runtime.errors import SettingsError
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.lock import FolderLock
 from agent_runtime.journal.ticket_budget import VOLATILE_MAX_BYTES, TicketBudget
-from agent_runtime.process_table import ProcessGroup
-from agent_runtime.processes import Processes, end_leftover
+from agent_runtime.processes import Processes
 from agent_runtime.server.agent_service import AgentService
+from agent_runtime.server.groups import JournalledGroups
 from agent_runtime.server.life import Life
 from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_service import RelayService
 from agent_runtime.server.relay_slot import RelaySlot
+from agent_runtime.server.signals import Signals
 from agent_runtime.server.status import Status
 from agent_runtime.server.surroundings import Surroundings
 from agent_runtime.server.tokens import TokenInterceptor
@@ -43,7 +41,6 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
 CLEAN = "clean"
 
-_GROUPS_FACT = "process_groups"
 _STOP_S = 1.0
 _END_S = 30.0
 """Over the grace: what an interrupt, the end of processes and a commit may take at most."""
@@ -106,11 +103,18 @@ class _Runtime:
             life=self._life,
             runner=self._runner,
         )
+        self._signals = Signals(
+            life=self._life,
+            runner=self._runner,
+            in_pod=settings.in_pod,
+            volatile=settings.volatile,
+        )
+        self._health = health.aio.HealthServicer()
         self._server = self._build_server()
 
     async def live(self) -> None:
         """Start, serve until the end is wished for, stop in reverse order."""
-        await _end_leftovers(self._journal)
+        await JournalledGroups(self._journal).end_leftovers()
         await self._runner.recover()
         try:
             await self._serve()
@@ -127,14 +131,16 @@ class _Runtime:
                 tasks.create_task(self._life.end_when_idle(), name="idle"),
                 tasks.create_task(self._life.end_when_delivered(), name="retired"),
                 tasks.create_task(self._life.trim(), name="trim"),
+                tasks.create_task(self._signals.obey(), name="signals"),
             ]
-            self._own_signals()
+            self._signals.own()
             if self._surroundings.deleted:
                 await self._life.retire(graceful=False)
             await self._server.start()
             beside.append(tasks.create_task(self._surroundings.watch(), name="surroundings"))
             log.info("agent_ready", extra={"address": self._settings.address})
             await self._life.wait()
+            await self._health.enter_graceful_shutdown()
             await self._end_turns(running)
             for task in beside:
                 task.cancel()
@@ -201,10 +207,9 @@ class _Runtime:
             usage=self._usage,
             retire=lambda graceful: self._life.retire(graceful=graceful),
         )
-        checks = health.aio.HealthServicer()
         agent_pb2_grpc.add_AgentServiceServicer_to_server(agent, server)
         relay_pb2_grpc.add_RelayServiceServicer_to_server(relay, server)
-        health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = [
             agent_pb2.DESCRIPTOR.services_by_name["AgentService"].full_name,
             relay_pb2.DESCRIPTOR.services_by_name["RelayService"].full_name,
@@ -213,15 +218,6 @@ class _Runtime:
         ]
         reflection.enable_server_reflection(names, server)
 
-    def _own_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, self._signalled)
-
-    def _signalled(self) -> None:
-        """The first one ends gracefully, a second one without waiting for the turn."""
-        self._end(graceful=not self._life.ending)
-
     def _end(self, graceful: bool) -> None:
         if not graceful:
             self._runner.hurry()
@@ -229,9 +225,6 @@ class _Runtime:
 
 
 def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Backend:
-    async def record(groups: frozenset[ProcessGroup]) -> None:
-        await journal.put_fact(_GROUPS_FACT, json.dumps([astuple(group) for group in groups]))
-
     home = settings.state_dir / "home"
     home.mkdir(mode=0o700, exist_ok=True)
     prefix = f"FORGE_{settings.backend.upper()}"
@@ -243,14 +236,14 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
         model=journal.fact("model") or settings.model,
         permission_mode=journal.fact("permission_mode") or settings.permission_mode,
         session_id=journal.fact(f"session:{settings.backend}"),
-        processes=Processes(record),
+        processes=Processes(JournalledGroups(journal).record),
     )
     return load(settings.backend).create(context)
 
 
 def _ticket_budget(settings: Settings) -> TicketBudget:
     """Where a journal goes with its pod, notes stand in for it."""
-    bounded = settings.in_pod and settings.journal == "volatile"
+    bounded = settings.in_pod and settings.volatile
     return TicketBudget(VOLATILE_MAX_BYTES if bounded else None)
 
 
@@ -259,15 +252,6 @@ def _make(name: str, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"{name}: {folder} cannot be used: {error.strerror}") from error
-
-
-async def _end_leftovers(journal: Journal) -> None:
-    """End what a runtime that was killed has left running."""
-    for told in json.loads(journal.fact(_GROUPS_FACT) or "[]"):
-        group = ProcessGroup(*told)
-        log.info("ending_leftover", extra={"pgid": group.pgid})
-        await end_leftover(group)
-    await journal.put_fact(_GROUPS_FACT, "[]")
 
 
 def _socket_of(address: str) -> Path | None:

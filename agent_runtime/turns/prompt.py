@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from enum import Enum
 
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.turns import ends
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.sink import JournalSink
 
@@ -30,12 +32,12 @@ class Prompt:
         self._content = content
         self._sink = sink
         self._clock = clock
-        self._interrupted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._interrupted: asyncio.Future[TurnEnd] = asyncio.get_running_loop().create_future()
 
-    def interrupt(self) -> None:
-        """Make `run` end soon."""
+    def interrupt(self, end: TurnEnd = ends.INTERRUPTED) -> None:
+        """Make `run` end soon, like that unless the prompt completes; the first one counts."""
         if not self._interrupted.done():
-            self._interrupted.set_result(None)
+            self._interrupted.set_result(end)
 
     async def run(self) -> TurnEnd:
         """To the end, whatever the CLI does; at most the limit and the time it takes to stop."""
@@ -97,10 +99,12 @@ class Prompt:
             log.exception("backend_not_stopped")
 
     def _end(self, ending: _Ending, end: TurnEnd) -> TurnEnd:
-        if ending is _Ending.BY_ITSELF or end.outcome is Outcome.COMPLETED:
+        by_itself = ending is _Ending.BY_ITSELF
+        obeyed = by_itself and end.outcome is Outcome.INTERRUPTED and self._interrupted.done()
+        if end.outcome is Outcome.COMPLETED or (by_itself and not obeyed):
             return end
-        if ending is _Ending.INTERRUPT:
-            return TurnEnd(outcome=Outcome.INTERRUPTED, usage=end.usage)
+        if obeyed or ending is _Ending.INTERRUPT:
+            return replace(self._interrupted.result(), usage=end.usage)
         return TurnEnd(
             outcome=Outcome.TIMED_OUT,
             code=Code.TURN_TIMEOUT,

@@ -9,6 +9,7 @@ from agent_runtime.errors import Closing, Invalid, RuntimeFault
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Acceptance, Command, CommandKind, Turn
 from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.turns import ends
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.prompt import Prompt
@@ -16,19 +17,6 @@ from agent_runtime.turns.sink import JournalSink, Voice
 from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
-
-_INTERRUPTED = TurnEnd(outcome=Outcome.INTERRUPTED)
-_DONE = TurnEnd(outcome=Outcome.COMPLETED)
-_FAULTY = TurnEnd(
-    outcome=Outcome.FAILED,
-    code=Code.PROCESSING_ERROR,
-    message="the backend's adapter failed; see the agent's log",
-)
-_RESTARTED = TurnEnd(
-    outcome=Outcome.FAILED,
-    code=Code.AGENT_RESTARTED,
-    message="the agent was restarted while this turn ran",
-)
 
 
 class Runner:
@@ -88,7 +76,7 @@ class Runner:
             if not turn.kind.queued:
                 short.append(turn)
             elif turn.state == relay_pb2.TURN_STATE_RUNNING:
-                await self._finish(turn, _RESTARTED)
+                await self._finish(turn, ends.RESTARTED)
             else:
                 self._queue.append(turn)
         for turn in short:
@@ -133,14 +121,14 @@ class Runner:
         """No more grace for the running turn, also where a `retire` or `drain` gives it now."""
         self._hurry.set()
 
-    async def retire(self, *, graceful: bool) -> None:
-        """End every open turn as interrupted, the running one after its chance; then the CLI."""
+    async def retire(self, *, graceful: bool, end: TurnEnd = ends.INTERRUPTED) -> None:
+        """End every open turn like that, the running one after its chance; then the CLI."""
         self.close()
         await self._settle_accepting()
         queued, self._queue = list(self._queue), deque()
         for turn in queued:
-            await self._finish(turn, _INTERRUPTED)
-        await self._end_running(graceful=graceful)
+            await self._finish(turn, end)
+        await self._end_running(end, graceful=graceful)
         await self._backend.stop()
 
     async def drain(self) -> None:
@@ -149,7 +137,7 @@ class Runner:
         self.close()
         await self._settle_accepting()
         self._wake.set()
-        await self._end_running(graceful=True)
+        await self._end_running(ends.INTERRUPTED, graceful=True)
 
     async def _accept(self, command: Command) -> Acceptance:
         accepted = await self._journal.accept(command)
@@ -172,11 +160,11 @@ class Runner:
         self._wake.clear()
         await self._wake.wait()
 
-    async def _end_running(self, *, graceful: bool) -> None:
+    async def _end_running(self, end: TurnEnd, *, graceful: bool) -> None:
         if graceful:
             await self._give_chance()
         if self._running is not None:
-            self._running[1].interrupt()
+            self._running[1].interrupt(end)
         await self._idle.wait()
 
     async def _give_chance(self) -> None:
@@ -198,7 +186,7 @@ class Runner:
             end = await self._prompt(turn)
         except Exception:
             log.exception("turn_failed", extra={"request_id": turn.request_id})
-            end = _FAULTY
+            end = ends.FAULTY
         self.failure = end.message if end.code is Code.BACKEND_CRASHED else ""
         self._running = None
         await self._finish(turn, end)
@@ -229,9 +217,9 @@ class Runner:
             end = TurnEnd(outcome=Outcome.FAILED, code=Code.PROCESSING_ERROR, message=str(fault))
         except Exception:
             log.exception("command_failed", extra={"request_id": turn.request_id})
-            end = _FAULTY
+            end = ends.FAULTY
         else:
-            end = _DONE
+            end = ends.DONE
         await self._finish(turn, end)
 
     async def _carry_out(self, turn: Turn) -> None:
@@ -256,7 +244,7 @@ class Runner:
         for turn in self._queue:
             if turn.request_id == target:
                 self._queue.remove(turn)
-                await self._finish(turn, _INTERRUPTED)
+                await self._finish(turn, ends.INTERRUPTED)
                 return
 
     async def _finish(self, turn: Turn, end: TurnEnd) -> None:
