@@ -6,6 +6,7 @@ RuntimeFault
 +-- JournalBroken       the journal cannot be opened, or is of a newer version
 +-- JournalClosed       used after close
 +-- Invalid             a command's field is wrong; names it
++-- Unsupported         the backend cannot do it; names the capability
 +-- Exhausted           too many unsettled turns, or the journal is full
 +-- Closing             takes no new command any more
 +-- NotDrained          takes no new command yet
@@ -38,6 +39,14 @@ class JournalClosed(RuntimeFault):
 
 class Invalid(RuntimeFault):
     """A command that can never be accepted; the message names the field."""
+
+
+class Unsupported(RuntimeFault):
+    """A command for which the backend lacks a capability."""
+
+    def __init__(self, backend: str, capability: str) -> None:
+        super().__init__(f"the backend {backend!r} cannot do this: it has no {capability!r}")
+        self.capability = capability
 
 
 class Exhausted(RuntimeFault):

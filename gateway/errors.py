@@ -4,6 +4,7 @@
     +-- SettingsError        the environment is wrong; names the variable
     +-- BadRequest           the caller's input is wrong; names the field
     |   +-- UnknownBackend
+    +-- Unsupported          the agent's backend cannot do it; names the capability
     +-- NotFound             no such agent (or not the caller's), no such turn
     +-- Gone                 the events asked for are not kept any more
     +-- Conflict             the request_id stands for other content
@@ -33,6 +34,10 @@ class BadRequest(GatewayError):
 
 class UnknownBackend(BadRequest):
     """No backend of that name is installed."""
+
+
+class Unsupported(GatewayError):
+    """The agent's backend lacks what this needs; the message names the capability."""
 
 
 class NotFound(GatewayError):

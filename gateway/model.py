@@ -57,6 +57,7 @@ class LiveStatus:
     current_model: str
     permission_mode: str
     uptime_ms: int
+    capabilities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
+from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.lines import (
     Line,
     LineSplitter,
@@ -21,6 +22,7 @@ from agent_runtime.backends.lines import (
     stderr_event,
     stdout_event,
 )
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.pipe import Pipe
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
@@ -40,6 +42,9 @@ class CommandBackend:
     """Owned by the task that runs turns; nothing runs between two prompts."""
 
     name: ClassVar[str] = "command"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.SET_MODEL, Capability.SET_PERMISSION_MODE}
+    )
 
     def __init__(self, context: BackendContext, argv: Sequence[str]) -> None:
         self._context = context
@@ -71,11 +76,11 @@ class CommandBackend:
     def running(self) -> bool:
         return self._ready
 
-    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
+    async def prompt(self, message: Message, sink: TurnSink) -> TurnEnd:
         turn = _CommandTurn(self._context, sink)
         self._turn = turn
         try:
-            return await turn.run(self._argv, self._env(), content)
+            return await turn.run(self._argv, self._env(), message.content)
         finally:
             self._turn = None
 

@@ -5,6 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
+from agent_runtime.backends.asks import (
+    PermissionAnswer,
+    PermissionAsk,
+    QuestionAnswer,
+    QuestionAsk,
+)
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.message import Message
 from agent_runtime.model import BackendEvent, TurnEnd
 from agent_runtime.processes import Processes
 
@@ -57,12 +65,29 @@ class TurnSink(Protocol):
         """Record the CLI's session, so that the next runtime can resume it."""
         ...
 
+    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
+        """What the policy, the permission mode or the user decides.
+
+        To be called after the permission.asked event has been emitted, by a task of
+        its own: it may take minutes, in which the CLI's events must be read on, and
+        others may be asked for. An interrupt answers with a rejection, at once; so
+        does the end of the prompt. The CLI is told by whoever called; then a
+        permission.answered event follows, made from the JSON that the CLI was given
+        where the CLI itself says nothing of it.
+        """
+        ...
+
+    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
+        """What the user answers; like `permission`."""
+        ...
+
 
 class Backend(Protocol):
     """Drives one CLI. One task at a time calls start/prompt/stop; the other methods
     may be called by another task meanwhile."""
 
     name: ClassVar[str]
+    capabilities: ClassVar[frozenset[Capability]]
 
     @classmethod
     def probe(cls, env: Mapping[str, str]) -> Usability:
@@ -87,7 +112,7 @@ class Backend(Protocol):
         """Whether a prompt can be sent without `start`."""
         ...
 
-    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
+    async def prompt(self, message: Message, sink: TurnSink) -> TurnEnd:
         """Run one prompt to its end, every event through the sink, in order.
 
         Never raises for what the CLI or the model does: that is a TurnEnd.

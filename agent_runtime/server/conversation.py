@@ -5,7 +5,15 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from agent_runtime.errors import Closing, Exhausted, Invalid, NotDrained, RuntimeFault, Trimmed
+from agent_runtime.errors import (
+    Closing,
+    Exhausted,
+    Invalid,
+    NotDrained,
+    RuntimeFault,
+    Trimmed,
+    Unsupported,
+)
 from agent_runtime.journal.cursor import Cursor
 from agent_runtime.journal.journal import Journal
 from agent_runtime.turns.command import UnknownCommand, check
@@ -24,6 +32,7 @@ class _Conflict(RuntimeFault):
 _CODES: dict[type[RuntimeFault], str] = {
     UnknownCommand: "UNKNOWN_COMMAND",
     Invalid: "BAD_REQUEST",
+    Unsupported: "UNSUPPORTED",
     _Conflict: "CONFLICT",
     Exhausted: "EXHAUSTED",
     Closing: "CLOSING",

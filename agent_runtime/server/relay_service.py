@@ -17,6 +17,7 @@ from agent_runtime.errors import (
     RuntimeFault,
     Trimmed,
     UnknownTurn,
+    Unsupported,
 )
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import Turn
@@ -44,6 +45,7 @@ _FAREWELL_S = 1.0
 
 _STATUS: dict[type[RuntimeFault], grpc.StatusCode] = {
     Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    Unsupported: grpc.StatusCode.UNIMPLEMENTED,
     Closing: grpc.StatusCode.FAILED_PRECONDITION,
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     UnknownTurn: grpc.StatusCode.NOT_FOUND,
@@ -59,7 +61,8 @@ async def abort(context: Context, fault: RuntimeFault) -> NoReturn:
         (code for kind, code in _STATUS.items() if isinstance(fault, kind)),
         grpc.StatusCode.INTERNAL,
     )
-    await context.abort(code, str(fault))
+    lacks = (("forge-capability", fault.capability),) if isinstance(fault, Unsupported) else ()
+    await context.abort(code, str(fault), lacks)
 
 
 class RelayService(relay_pb2_grpc.RelayServiceServicer):

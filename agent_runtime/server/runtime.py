@@ -10,6 +10,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend, BackendContext
 from agent_runtime.backends.registry import load
 from agent_runtime.errors import SettingsError
@@ -83,6 +84,7 @@ class _Runtime:
             journal=journal,
             drained=self._drained,
             backend=_backend(settings, env, journal),
+            mode=PermissionMode.parse(_permission_mode(settings, journal)),
             turn_limit_s=settings.turn_limit_s,
             grace_s=settings.grace_s,
         )
@@ -234,7 +236,7 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
         env=Settings.cli_env(env),
         options={name: value for name, value in env.items() if name.startswith(prefix)},
         model=journal.fact("model") or settings.model,
-        permission_mode=journal.fact("permission_mode") or settings.permission_mode,
+        permission_mode=_permission_mode(settings, journal),
         session_id=journal.fact(f"session:{settings.backend}"),
         processes=Processes(JournalledGroups(journal).record),
     )
@@ -245,6 +247,10 @@ def _ticket_budget(settings: Settings) -> TicketBudget:
     """Where a journal goes with its pod, notes stand in for it."""
     bounded = settings.in_pod and settings.volatile
     return TicketBudget(VOLATILE_MAX_BYTES if bounded else None)
+
+
+def _permission_mode(settings: Settings, journal: Journal) -> str:
+    return journal.fact("permission_mode") or settings.permission_mode
 
 
 def _make(name: str, folder: Path) -> None:

@@ -27,6 +27,7 @@ class Status:
             permission_mode=self._journal.fact("permission_mode") or self._settings.permission_mode,
             uptime_ms=int((time.monotonic() - self._started) * 1000),
             backend=self._runner.backend_name,
+            capabilities=self._runner.capabilities,
         )
 
     def _state(self) -> agent_pb2.AgentState.ValueType:

@@ -5,6 +5,7 @@ import logging
 from dataclasses import replace
 from enum import Enum
 
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Outcome, TurnEnd
@@ -27,9 +28,11 @@ class _Ending(Enum):
 class Prompt:
     """Owned by the runner's task; `interrupt` may be called by any."""
 
-    def __init__(self, backend: Backend, content: str, sink: JournalSink, clock: TurnClock) -> None:
+    def __init__(
+        self, backend: Backend, message: Message, sink: JournalSink, clock: TurnClock
+    ) -> None:
         self._backend = backend
-        self._content = content
+        self._message = message
         self._sink = sink
         self._clock = clock
         self._interrupted: asyncio.Future[TurnEnd] = asyncio.get_running_loop().create_future()
@@ -57,7 +60,7 @@ class Prompt:
             await self._backend.start()
         if self._interrupted.done():
             return TurnEnd(outcome=Outcome.INTERRUPTED)
-        return await self._backend.prompt(self._content, self._sink)
+        return await self._backend.prompt(self._message, self._sink)
 
     async def _wait(self, work: "asyncio.Task[TurnEnd]") -> _Ending:
         ends = (work, self._interrupted, self._clock.over)

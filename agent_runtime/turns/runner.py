@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections import deque
 
+from agent_runtime.backends.message import Message
+from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import Closing, Invalid, RuntimeFault
 from agent_runtime.journal.journal import Journal
@@ -12,6 +14,7 @@ from agent_runtime.model import Code, Outcome, TurnEnd
 from agent_runtime.turns import ends
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.drained import Drained
+from agent_runtime.turns.needs import check_supported
 from agent_runtime.turns.prompt import Prompt
 from agent_runtime.turns.sink import JournalSink, Voice
 from proto.relay.v1 import relay_pb2
@@ -31,12 +34,14 @@ class Runner:
         journal: Journal,
         drained: Drained,
         backend: Backend,
+        mode: PermissionMode,
         turn_limit_s: float,
         grace_s: float,
     ) -> None:
         self._journal = journal
         self._drained = drained
         self._backend = backend
+        self._mode = mode
         self._turn_limit_s = turn_limit_s
         self._grace_s = grace_s
         self._voice = Voice(backend.name)
@@ -68,6 +73,11 @@ class Runner:
     @property
     def backend_name(self) -> str:
         return self._backend.name
+
+    @property
+    def capabilities(self) -> list[str]:
+        """Of the backend, sorted."""
+        return sorted(self._backend.capabilities)
 
     async def recover(self) -> None:
         """Take up what the journal holds: a final for what was running, the rest queued."""
@@ -101,8 +111,9 @@ class Runner:
         A caller that goes away does not stop what has begun.
 
         Raises:
-            Closing, NotDrained, Exhausted, Invalid: nothing was accepted.
+            Closing, NotDrained, Exhausted, Invalid, Unsupported: nothing was accepted.
         """
+        check_supported(command.request, self._backend)
         if self._closing:
             raise Closing("this agent takes no more commands: it is ending")
         self._drained.admit(command)
@@ -202,8 +213,9 @@ class Runner:
             session_fact=self._session_fact,
             clock=clock,
             merge=self._backend.merge,
+            mode=self._mode,
         )
-        prompt = Prompt(self._backend, message.content, sink, clock)
+        prompt = Prompt(self._backend, Message(message.content), sink, clock)
         self._running = (turn, prompt)
         await self._journal.start_turn(turn.turn)
         log.info("turn_started", extra={"request_id": turn.request_id})
@@ -232,6 +244,7 @@ class Runner:
                 await self._journal.put_fact("model", request.set_model.model)
             case CommandKind.SET_PERMISSION_MODE:
                 await self._backend.set_permission_mode(request.set_permission_mode.mode)
+                self._mode = PermissionMode.parse(request.set_permission_mode.mode)
                 await self._journal.put_fact("permission_mode", request.set_permission_mode.mode)
             case CommandKind.MESSAGE:
                 raise Invalid("a message waits in the queue")

@@ -7,15 +7,26 @@ from dataclasses import dataclass
 
 import msgspec
 
+from agent_runtime.backends.asks import (
+    Decision,
+    PermissionAnswer,
+    PermissionAsk,
+    QuestionAnswer,
+    QuestionAsk,
+)
+from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Turn
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.coalescer import Coalescer, Merge
 from agent_runtime.turns.kinds import wanted_kinds
+from agent_runtime.turns.permissions import UNATTENDED, decide
 from proto.agent.v1 import agent_pb2
 
 log = logging.getLogger(__name__)
+
+_INTERRUPTED = PermissionAnswer(decision=Decision.REJECT, message="The turn was interrupted.")
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """Of an event's own JSON, and of its data; a larger one keeps only its type."""
@@ -70,12 +81,14 @@ class JournalSink:
         session_fact: str,
         clock: TurnClock,
         merge: Merge,
+        mode: PermissionMode,
     ) -> None:
         self._journal = journal
         self._voice = voice
         self._turn = turn
         self._session_fact = session_fact
         self._clock = clock
+        self._mode = mode
         self._wanted = wanted_kinds(turn.kinds.split())
         self._coalescer = (
             Coalescer(within_s=turn.coalesce_ms / 1000, merge=merge, put=self._put)
@@ -102,6 +115,14 @@ class JournalSink:
         if session_id != self.session_id:
             await self._journal.put_fact(self._session_fact, session_id)
             self.session_id = session_id
+
+    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
+        if self._given_up.is_set():
+            return _INTERRUPTED
+        return decide(ask, self._mode)
+
+    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
+        return QuestionAnswer.same(ask, UNATTENDED)
 
     def give_up(self) -> None:
         """Let nothing wait for room any more."""

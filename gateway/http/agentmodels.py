@@ -72,7 +72,7 @@ class DeleteQuery(OwnerQuery, frozen=True, kw_only=True):
 
 
 class AgentAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An agent. Texts that would be empty are absent; the last six come with `refresh=true`."""
+    """An agent. Texts that would be empty are absent; the last seven come with `refresh=true`."""
 
     user_id: str
     agent_id: str
@@ -90,6 +90,9 @@ class AgentAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     current_model: str = ""
     permission_mode: str = ""
     uptime_ms: int | UnsetType = UNSET
+    capabilities: Annotated[
+        tuple[str, ...], Meta(description="What its backend can do, sorted")
+    ] = ()
 
 
 class AgentList(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from gateway.errors import (
     KeyringError,
     NotFound,
     Unavailable,
+    Unsupported,
 )
 
 CODES: Mapping[int, str] = {
@@ -34,10 +35,19 @@ CODES: Mapping[int, str] = {
     413: "payload_too_large",
     415: "unsupported_media_type",
     421: "misdirected_request",
+    422: "unsupported",
     429: "too_many_requests",
     431: "request_header_fields_too_large",
     500: "internal_server_error",
     503: "service_unavailable",
+}
+_STATUS: Mapping[type[Exception], int] = {
+    BadRequest: 400,
+    NotFound: 404,
+    Conflict: 409,
+    Gone: 410,
+    Unsupported: 422,
+    KeyringError: 503,
 }
 JSON = "application/json"
 
@@ -76,25 +86,21 @@ def of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case BadRequest():
-            return Problem(400, str(error))
-        case NotFound():
-            return Problem(404, str(error))
-        case Gone():
-            return Problem(410, str(error))
-        case Conflict():
-            return Problem(409, str(error))
+        case BadRequest() | NotFound() | Gone() | Conflict() | Unsupported() | KeyringError():
+            return Problem(_status(error), str(error))
         case Exhausted() | Unavailable():
             status = 429 if isinstance(error, Exhausted) else 503
             return Problem(status, str(error), {"Retry-After": str(error.retry_after_s)})
-        case KeyringError():
-            return Problem(503, str(error))
         case HTTPException(status_code=404):
             return Problem(404, "there is nothing at this path; /docs lists what there is")
         case HTTPException() if error.status_code in CODES:
             return Problem(error.status_code, _phrase(error.status_code), error.headers)
         case _:
             return Problem(500, INTERNAL)
+
+
+def _status(error: Exception) -> int:
+    return next(status for kind, status in _STATUS.items() if isinstance(error, kind))
 
 
 def _phrase(status: int) -> str:

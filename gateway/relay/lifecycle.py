@@ -74,6 +74,7 @@ class Lifecycle:
             current_model=told.current_model,
             permission_mode=told.permission_mode,
             uptime_ms=told.uptime_ms,
+            capabilities=tuple(told.capabilities),
         )
 
     async def delete(self, agent_id: str, *, graceful: bool) -> None:

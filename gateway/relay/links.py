@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import grpc
 
-from gateway.errors import BadRequest, Exhausted, GatewayError, Gone, NotFound, Unavailable
+from gateway.errors import (
+    BadRequest,
+    Exhausted,
+    GatewayError,
+    Gone,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
 from proto.relay.v1 import relay_pb2_grpc
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -103,12 +111,19 @@ def translate(error: grpc.aio.AioRpcError, agent_id: str) -> GatewayError:
             return Gone(error.details() or f"agent {agent_id} does not keep it any more")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return Exhausted(error.details() or f"agent {agent_id} takes no more for now")
+        case grpc.StatusCode.UNIMPLEMENTED if _lacks(error):
+            return Unsupported(error.details() or f"agent {agent_id} cannot do this")
         case grpc.StatusCode.UNIMPLEMENTED:
             return Unavailable(
                 f"agent {agent_id} runs code too old for this; it can once it has started again"
             )
         case code:
             return Unavailable(f"agent {agent_id} does not answer now ({code.name})")
+
+
+def _lacks(error: grpc.aio.AioRpcError) -> bool:
+    """Whether it is the backend that cannot do it, rather than the runtime."""
+    return any(key == "forge-capability" for key, _ in error.trailing_metadata() or ())
 
 
 def cancelling() -> bool:

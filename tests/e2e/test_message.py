@@ -156,6 +156,7 @@ async def test_status_fields_with_refresh(client: Client, receiver: Receiver) ->
     live = (await client.get(agent, refresh="true")).json()
     assert (live["state"], live["latest_seq"]) == ("idle", 2)
     assert live["permission_mode"] == "acceptEdits"
+    assert live["capabilities"] == ["set_model", "set_permission_mode"]
 
 
 async def test_no_secret_is_logged(

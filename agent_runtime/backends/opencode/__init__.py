@@ -3,8 +3,9 @@
     backend      the Backend: start, prompt, interrupt, stop
     prompt       one prompt, from its POST to its end
     turn         what one prompt has come to, told by the events alone (no I/O)
-    answers      what is answered when the CLI asks                (no I/O)
+    asking       what the CLI asks, carried to the sink and back
     meaning      kind and data of an event                         (no I/O)
+    asked        what an event asks                                (no I/O)
     merging      two deltas as one                                 (no I/O)
     events, sse  reading the CLI's own JSON out of the stream      (no I/O)
     shapes       what is read of it                               (no I/O)

@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode.client import Client, Refused
 from agent_runtime.backends.opencode.config import (
     Home,
@@ -37,10 +39,22 @@ class OpenCodeBackend:
     """
 
     name: ClassVar[str] = "opencode"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.PERMISSIONS,
+            Capability.QUESTIONS,
+            Capability.SET_MODEL,
+            Capability.SET_PERMISSION_MODE,
+            Capability.RESUME,
+            Capability.REASONING,
+            Capability.USAGE,
+            Capability.COST,
+        }
+    )
 
     def __init__(self, context: BackendContext, binary: str) -> None:
         self._model = _checked_model(context.model) if context.model else ""
-        self._mode = PermissionMode.parse(context.permission_mode)
+        PermissionMode.parse(context.permission_mode)
         self._launch = Launch(
             binary=binary,
             workspace=context.workspace,
@@ -94,16 +108,15 @@ class OpenCodeBackend:
     def running(self) -> bool:
         return self._server is not None and self._server.running
 
-    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
+    async def prompt(self, message: Message, sink: TurnSink) -> TurnEnd:
         server, client = self._server, self._client
         if server is None or client is None:
             raise BackendCrashed("opencode is not running")
         self._busy = True
         try:
-            return await self._run(client, content, sink)
+            return await self._run(client, message, sink)
         except Refused as refused:
-            message = str(refused)
-            return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=message)
+            return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
         except BackendCrashed as crash:
             return await self._crashed(server, crash)
         finally:
@@ -125,7 +138,8 @@ class OpenCodeBackend:
         self._model = _checked_model(model)
 
     async def set_permission_mode(self, mode: str) -> None:
-        self._mode = PermissionMode.parse(mode)
+        """The runtime's own part answers by it; the CLI has nothing of the kind."""
+        PermissionMode.parse(mode)
 
     def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
         return merged(first, second)
@@ -135,14 +149,14 @@ class OpenCodeBackend:
         await self._end_server()
         await self._launch.tidy()
 
-    async def _run(self, client: Client, content: str, sink: TurnSink) -> TurnEnd:
+    async def _run(self, client: Client, message: Message, sink: TurnSink) -> TurnEnd:
         session = await self._take_up_session(client)
         await sink.session(session.session_id)
-        prompt = Prompt(client, session, sink, self._mode)
+        prompt = Prompt(client, session, sink)
         self._prompt = prompt
         if self._halted:
             return TurnEnd(outcome=Outcome.INTERRUPTED)
-        return await prompt.run(content, self._model)
+        return await prompt.run(message, self._model)
 
     async def _take_up_session(self, client: Client) -> Session:
         """The one we have, that of the runtime before, or a new one."""

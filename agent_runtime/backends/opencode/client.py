@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-from agent_runtime.backends.opencode.answers import Answer
+from agent_runtime.backends.asks import PermissionAnswer
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode.sse import Oversized, SseDecoder
 from agent_runtime.errors import BackendCrashed, RuntimeFault
 
@@ -59,9 +60,9 @@ class Client:
         status = _read(told, dict[str, _Status]).get(session_id)
         return status is not None and status.type != "idle"
 
-    async def prompt(self, session_id: str, content: str, model: str) -> None:
+    async def prompt(self, session_id: str, message: Message, model: str) -> None:
         """Hand over a message; "" for the CLI's own choice of model. Raises Refused."""
-        body: dict[str, Any] = {"parts": [{"type": "text", "text": content}]}
+        body: dict[str, Any] = {"parts": [{"type": "text", "text": message.content}]}
         if model:
             provider, _, name = model.partition("/")
             body["model"] = {"providerID": provider, "modelID": name}
@@ -70,9 +71,9 @@ class Client:
     async def abort(self, session_id: str) -> None:
         await self._call("POST", f"/session/{session_id}/abort", {})
 
-    async def answer_permission(self, prompt_id: str, answer: Answer) -> None:
+    async def answer_permission(self, prompt_id: str, answer: PermissionAnswer) -> None:
         """Raises Refused when nobody waits for it any more."""
-        body: dict[str, str] = {"reply": answer.reply}
+        body: dict[str, str] = {"reply": answer.decision}
         if answer.message:
             body["message"] = answer.message
         await self._call("POST", f"/permission/{prompt_id}/reply", body)

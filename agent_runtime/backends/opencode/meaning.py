@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from agent_runtime.backends.opencode import shapes
+from agent_runtime.backends.opencode.asked import permission_of, question_of
 from agent_runtime.backends.opencode.events import Event, shape
 from agent_runtime.backends.opencode.recent import Recent
 from agent_runtime.model import BackendEvent, Kind, Usage
 
 Meant = tuple[Kind, dict[str, Any]]
-PERMISSION_OPTIONS = ("once", "always", "reject")
 
 _NOTHING: Meant = (Kind.OTHER, {})
 _DELTAS = {"text": Kind.TEXT_DELTA, "reasoning": Kind.REASONING_DELTA}
@@ -129,29 +129,20 @@ def _status(event: Event) -> Meant:
 
 
 def _permission_asked(event: Event) -> Meant:
-    told = shape(event, shapes.PermissionAsked)
-    if told is None:
-        return _NOTHING
-    return Kind.PERMISSION_ASKED, {
-        "prompt_id": told.id,
-        "tool": told.permission,
-        "input": told.metadata,
-        "options": PERMISSION_OPTIONS,
-    }
+    asked = permission_of(event)
+    return _NOTHING if asked is None else (Kind.PERMISSION_ASKED, asked.data)
 
 
 def _permission_answered(event: Event) -> Meant:
     told = shape(event, shapes.Replied)
     if told is None:
         return _NOTHING
-    return Kind.PERMISSION_ANSWERED, {"prompt_id": told.request_id, "answer": told.reply}
+    return Kind.PERMISSION_ANSWERED, {"prompt_id": told.request_id, "decision": told.reply}
 
 
 def _question_asked(event: Event) -> Meant:
-    told = shape(event, shapes.QuestionAsked)
-    if told is None:
-        return _NOTHING
-    return Kind.QUESTION_ASKED, {"prompt_id": told.id, "questions": told.questions}
+    asked = question_of(event)
+    return _NOTHING if asked is None else (Kind.QUESTION_ASKED, asked.data)
 
 
 def _question_answered(event: Event) -> Meant:

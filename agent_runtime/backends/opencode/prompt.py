@@ -1,21 +1,17 @@
 """One prompt, from its POST to its end."""
 
-import logging
 from typing import Any
 
 import msgspec
 
-from agent_runtime.backends.opencode.answers import INTERRUPTED, UNATTENDED, Answer, decide
-from agent_runtime.backends.opencode.client import Client, EventStream, Refused
-from agent_runtime.backends.opencode.events import Event, Unreadable, read, shape
+from agent_runtime.backends.message import Message
+from agent_runtime.backends.opencode.asking import Asking
+from agent_runtime.backends.opencode.client import Client, EventStream
+from agent_runtime.backends.opencode.events import Unreadable, read
 from agent_runtime.backends.opencode.meaning import Meanings
-from agent_runtime.backends.opencode.shapes import PermissionAsked, QuestionAsked
 from agent_runtime.backends.opencode.turn import Session, TurnState, Verdict
-from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.model import BackendEvent, Kind, TurnEnd
-
-log = logging.getLogger(__name__)
 
 _QUIET_S = 0.5
 """Silence after which the CLI is asked whether a doubtful turn is over."""
@@ -25,18 +21,16 @@ _SHOWN_BYTES = 1024
 class Prompt:
     """`run` is one task; `interrupt` may come from another, and only sets going what run ends."""
 
-    def __init__(
-        self, client: Client, session: Session, sink: TurnSink, mode: PermissionMode
-    ) -> None:
+    def __init__(self, client: Client, session: Session, sink: TurnSink) -> None:
         self._client = client
         self._session_id = session.session_id
         self._sink = sink
-        self._mode = mode
+        self._asking = Asking(client, sink)
         self._state = TurnState(session)
         self._meanings = Meanings()
         self._posted = False
 
-    async def run(self, content: str, model: str) -> TurnEnd:
+    async def run(self, message: Message, model: str) -> TurnEnd:
         """To the end of the prompt.
 
         Raises:
@@ -47,13 +41,17 @@ class Prompt:
             if self._state.interrupted:
                 return self._state.end()
             self._posted = True
-            await self._client.prompt(self._session_id, content, model)
-            await self._follow(events)
+            await self._client.prompt(self._session_id, message, model)
+            try:
+                await self._follow(events)
+            finally:
+                await self._asking.close()
         return self._state.end()
 
     async def interrupt(self) -> None:
         """Abort, then refuse what is still asked: an abort leaves it pending."""
         self._state.interrupted = True
+        self._asking.interrupt()
         if self._posted:
             await self._abort()
 
@@ -61,7 +59,7 @@ class Prompt:
         await self._client.abort(self._session_id)
         self._state.abort_answered()
         for prompt_id in list(self._state.pending_prompts):
-            await self._answer_permission(prompt_id, Answer("reject", INTERRUPTED))
+            await self._asking.refuse(prompt_id)
 
     async def _follow(self, events: EventStream) -> None:
         while (verdict := self._state.verdict) is not Verdict.ENDED:
@@ -82,37 +80,9 @@ class Prompt:
         if belongs:
             subagent = self._state.is_subagent(event)
             await self._sink.emit(self._meanings.of(event, subagent=subagent))
-            await self._answer(event)
+            self._asking.observe(event)
         if self._state.interrupted and self._state.took_up(event):
             await self._abort()
-
-    async def _answer(self, event: Event) -> None:
-        if event.type == "permission.asked":
-            asked = shape(event, PermissionAsked)
-            if asked is not None:
-                await self._answer_permission(asked.id, self._decide(asked.permission))
-        elif event.type == "question.asked":
-            question = shape(event, QuestionAsked)
-            if question is not None:
-                await self._answer_question(question)
-
-    def _decide(self, permission: str) -> Answer:
-        if self._state.interrupted:
-            return Answer("reject", INTERRUPTED)
-        return decide(permission, self._mode)
-
-    async def _answer_permission(self, prompt_id: str, answer: Answer) -> None:
-        try:
-            await self._client.answer_permission(prompt_id, answer)
-        except Refused as refused:
-            log.info("permission_gone", extra={"prompt_id": prompt_id, "reason": str(refused)})
-
-    async def _answer_question(self, question: QuestionAsked) -> None:
-        answers = [[UNATTENDED] for _ in question.questions]
-        try:
-            await self._client.answer_question(question.id, answers)
-        except Refused as refused:
-            log.info("question_gone", extra={"prompt_id": question.id, "reason": str(refused)})
 
 
 def _unreadable(raw: bytes, error: Unreadable) -> BackendEvent:

@@ -3,6 +3,8 @@
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from agent_runtime.backends.asks import Question
+
 NULL = Raw(b"null")
 EMPTY = Raw(b"{}")
 
@@ -122,7 +124,7 @@ class PermissionAsked(msgspec.Struct):
 
 class QuestionAsked(msgspec.Struct):
     id: str
-    questions: list[Raw] = []
+    questions: tuple[Question, ...] = ()
 
 
 class Replied(msgspec.Struct, rename={"request_id": "requestID"}):

@@ -11,8 +11,10 @@ Field numbers below 16 are given by the clients that already exist and never
 change; what was added since is numbered from 16.
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -402,6 +404,7 @@ class GetStatusResponse(_message.Message):
     PERMISSION_MODE_FIELD_NUMBER: _builtins.int
     UPTIME_MS_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     session_id: _builtins.str
     state: Global___AgentState.ValueType
@@ -411,6 +414,12 @@ class GetStatusResponse(_message.Message):
     permission_mode: _builtins.str
     uptime_ms: _builtins.int
     backend: _builtins.str
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the backend can do, sorted: permissions, questions, set_model,
+        set_permission_mode, resume, reasoning, usage, cost.
+        """
+
     def __init__(
         self,
         *,
@@ -422,10 +431,11 @@ class GetStatusResponse(_message.Message):
         permission_mode: _builtins.str = ...,
         uptime_ms: _builtins.int = ...,
         backend: _builtins.str = ...,
+        capabilities: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "capabilities", b"capabilities", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -69,6 +69,7 @@ class AgentServiceServicer:
         UNKNOWN_COMMAND  no command is set, or one this version does not know
         BAD_REQUEST      request_id is not [A-Za-z0-9_-]{1,128}, or a field is
         out of range; the message says which
+        UNSUPPORTED      the backend cannot do it; the message names the capability
         CONFLICT         the request_id has been used for other content
         EXHAUSTED        too many turns are unsettled; repeat later
         CLOSING          the agent is ending

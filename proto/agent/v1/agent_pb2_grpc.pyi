@@ -54,6 +54,7 @@ class AgentServiceStub:
       UNKNOWN_COMMAND  no command is set, or one this version does not know
       BAD_REQUEST      request_id is not [A-Za-z0-9_-]{1,128}, or a field is
                        out of range; the message says which
+      UNSUPPORTED      the backend cannot do it; the message names the capability
       CONFLICT         the request_id has been used for other content
       EXHAUSTED        too many turns are unsettled; repeat later
       CLOSING          the agent is ending
@@ -87,6 +88,7 @@ class AgentServiceAsyncStub(AgentServiceStub):
       UNKNOWN_COMMAND  no command is set, or one this version does not know
       BAD_REQUEST      request_id is not [A-Za-z0-9_-]{1,128}, or a field is
                        out of range; the message says which
+      UNSUPPORTED      the backend cannot do it; the message names the capability
       CONFLICT         the request_id has been used for other content
       EXHAUSTED        too many turns are unsettled; repeat later
       CLOSING          the agent is ending
@@ -123,6 +125,7 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
           UNKNOWN_COMMAND  no command is set, or one this version does not know
           BAD_REQUEST      request_id is not [A-Za-z0-9_-]{1,128}, or a field is
                            out of range; the message says which
+          UNSUPPORTED      the backend cannot do it; the message names the capability
           CONFLICT         the request_id has been used for other content
           EXHAUSTED        too many turns are unsettled; repeat later
           CLOSING          the agent is ending

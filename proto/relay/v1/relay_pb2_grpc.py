@@ -82,6 +82,8 @@ class RelayServiceServicer:
         INVALID_ARGUMENT     a field is wrong; the message names it
         FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
         unless the command is one that waited; or shutting down
+        UNIMPLEMENTED        the backend cannot do it: the trailing metadata
+        forge-capability names what it lacks
         RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

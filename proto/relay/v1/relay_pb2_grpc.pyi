@@ -50,6 +50,8 @@ class RelayServiceStub:
       INVALID_ARGUMENT     a field is wrong; the message names it
       FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
                            unless the command is one that waited; or shutting down
+      UNIMPLEMENTED        the backend cannot do it: the trailing metadata
+                           forge-capability names what it lacks
       RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
     """
     Relay: _grpc.StreamStreamMultiCallable[_relay_pb2.RelayUp, _relay_pb2.RelayDown]
@@ -105,6 +107,8 @@ class RelayServiceAsyncStub(RelayServiceStub):
       INVALID_ARGUMENT     a field is wrong; the message names it
       FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
                            unless the command is one that waited; or shutting down
+      UNIMPLEMENTED        the backend cannot do it: the trailing metadata
+                           forge-capability names what it lacks
       RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
     """
     Relay: _aio.StreamStreamMultiCallable[_relay_pb2.RelayUp, _relay_pb2.RelayDown]  # type: ignore[assignment]
@@ -163,6 +167,8 @@ class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
           INVALID_ARGUMENT     a field is wrong; the message names it
           FAILED_PRECONDITION  not drained yet (Kubernetes; details "not drained"),
                                unless the command is one that waited; or shutting down
+          UNIMPLEMENTED        the backend cannot do it: the trailing metadata
+                               forge-capability names what it lacks
           RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
         """
 

@@ -6,16 +6,31 @@ from typing import Any
 
 import msgspec
 
+from agent_runtime.backends.asks import (
+    PermissionAnswer,
+    PermissionAsk,
+    QuestionAnswer,
+    QuestionAsk,
+)
+from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.model import BackendEvent, Kind
+from agent_runtime.turns.permissions import UNATTENDED, decide
 
 
 class RecordingSink:
     """`open` lets events in; cleared, `emit` waits as it does while a journal is full.
 
-    `hold_at`: closes itself in front of the first event of that kind.
+    `hold_at`: closes itself in front of the first event of that kind. `mode` answers
+    what is asked.
     """
 
-    def __init__(self, hold_at: Kind | None = None) -> None:
+    def __init__(
+        self,
+        hold_at: Kind | None = None,
+        mode: PermissionMode = PermissionMode.ACCEPT_EDITS,
+    ) -> None:
+        self.mode = mode
+        self.asked: list[PermissionAsk | QuestionAsk] = []
         self._hold_at = hold_at
         self.events: list[BackendEvent] = []
         self.sessions: list[str] = []
@@ -36,6 +51,14 @@ class RecordingSink:
         self.events.append(event)
         async with self._changed:
             self._changed.notify_all()
+
+    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
+        self.asked.append(ask)
+        return decide(ask, self.mode)
+
+    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
+        self.asked.append(ask)
+        return QuestionAnswer.same(ask, UNATTENDED)
 
     async def session(self, session_id: str) -> None:
         self.sessions.append(session_id)

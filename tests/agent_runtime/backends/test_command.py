@@ -10,6 +10,7 @@ import pytest
 
 from agent_runtime.backends.command import CommandBackend
 from agent_runtime.backends.lines import LINE_LIMIT_BYTES
+from agent_runtime.backends.message import Message
 from agent_runtime.errors import BackendUnusable
 from agent_runtime.model import Code, Kind, Outcome
 from tests.agent_runtime.backends.rigs import Place
@@ -32,31 +33,31 @@ async def started(
 async def test_the_message_is_on_standard_input(place: Place, sink: RecordingSink) -> None:
     """A configured command gets the message whole, with a newline at its end."""
     async with started(place, "cat -A") as backend:
-        await backend.prompt("zwei\nlines", sink)
+        await backend.prompt(Message("zwei\nlines"), sink)
     assert sink.said == "zwei$\nlines$\n"
 
 
 async def test_the_command_line_is_shell_words(place: Place, sink: RecordingSink) -> None:
     """FORGE_COMMAND is split as a shell would split it, and run without a shell."""
     async with started(place, "printf '%s|' 'a b' $HOME") as backend:
-        await backend.prompt("x", sink)
+        await backend.prompt(Message("x"), sink)
     assert sink.said == "a b|$HOME|"
 
 
 async def test_the_command_runs_in_the_workspace(place: Place, sink: RecordingSink) -> None:
     """The working folder is the workspace; model and mode are in the environment."""
     async with started(place, model="m1") as backend:
-        await backend.prompt("pwd; echo $AGENT_MODEL $PERMISSION_MODE", sink)
+        await backend.prompt(Message("pwd; echo $AGENT_MODEL $PERMISSION_MODE"), sink)
         await backend.set_model("m2")
         await backend.set_permission_mode("default")
-        await backend.prompt("echo $AGENT_MODEL $PERMISSION_MODE", sink)
+        await backend.prompt(Message("echo $AGENT_MODEL $PERMISSION_MODE"), sink)
     assert sink.said == f"{place.workspace}\nm1 acceptEdits\nm2 default\n"
 
 
 async def test_the_exit_code_is_the_outcome(place: Place, sink: RecordingSink) -> None:
     """A code other than 0 fails the turn, with the code and the end of standard error."""
     async with started(place) as backend:
-        end = await backend.prompt("echo out; echo 'no such luck' >&2; exit 3", sink)
+        end = await backend.prompt(Message("echo out; echo 'no such luck' >&2; exit 3"), sink)
     assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
     assert end.message == "the command exited with code 3: no such luck"
     assert sink.data(Kind.STATUS) == [{"text": "no such luck\n"}]
@@ -66,7 +67,7 @@ async def test_the_exit_code_is_the_outcome(place: Place, sink: RecordingSink) -
 async def test_json_lines_pass_through(place: Place, sink: RecordingSink) -> None:
     """A command that speaks in events is not wrapped once more."""
     async with started(place) as backend:
-        await backend.prompt("""echo '{"type":"step","n":1}'; echo plain""", sink)
+        await backend.prompt(Message("""echo '{"type":"step","n":1}'; echo plain"""), sink)
     assert [event.event_type for event in sink.events] == ["step", "text"]
     assert sink.events[0].event_json == b'{"type":"step","n":1}'
 
@@ -74,7 +75,7 @@ async def test_json_lines_pass_through(place: Place, sink: RecordingSink) -> Non
 async def test_bytes_that_are_no_text_break_nothing(place: Place, sink: RecordingSink) -> None:
     """Random bytes become text with replacement characters, and the turn completes."""
     async with started(place) as backend:
-        end = await backend.prompt("head -c 300000 /dev/urandom; echo; echo end", sink)
+        end = await backend.prompt(Message("head -c 300000 /dev/urandom; echo; echo end"), sink)
     assert end.outcome is Outcome.COMPLETED
     assert sink.said.endswith("end\n")
 
@@ -86,7 +87,7 @@ async def test_a_long_line_comes_in_bounded_events(place: Place, sink: Recording
         f'printf \'{{"type":"big","x":"\'; head -c {size} /dev/zero | tr \'\\0\' x; echo \'"}}\''
     )
     async with started(place) as backend:
-        await backend.prompt(script, sink)
+        await backend.prompt(Message(script), sink)
     assert {event.event_type for event in sink.events} == {"text"}
     assert len(sink.events) == 4
     assert len(sink.said) > size
@@ -97,7 +98,7 @@ async def test_a_command_that_ignores_its_input_is_no_error(
 ) -> None:
     """A message larger than a pipe, unread, does not fail or hold the turn."""
     async with started(place, "echo ignored") as backend:
-        end = await backend.prompt("x" * 1_000_000, sink)
+        end = await backend.prompt(Message("x" * 1_000_000), sink)
     assert (end.outcome, sink.said) == (Outcome.COMPLETED, "ignored\n")
 
 
@@ -106,7 +107,9 @@ async def test_a_grandchild_that_holds_the_pipes_does_not_hold_the_turn(
 ) -> None:
     """What a command leaves running ends with it, soon after its exit."""
     async with started(place) as backend:
-        end = await asyncio.wait_for(backend.prompt("echo hi; sleep 600 & exit 0", sink), 10)
+        end = await asyncio.wait_for(
+            backend.prompt(Message("echo hi; sleep 600 & exit 0"), sink), 10
+        )
     assert (end.outcome, sink.said) == (Outcome.COMPLETED, "hi\n")
     assert not place.alive()
 
@@ -118,7 +121,7 @@ async def test_a_chatty_grandchild_in_its_own_session_does_not_hold_the_turn(
     escape = "import os; os.setsid()\nwhile True: os.write(1, b'y' * 1000 + b'\\n')"
     script = f"{sys.executable} -c {shlex.quote(escape)} & sleep 0.2"
     async with started(place) as backend:
-        end = await asyncio.wait_for(backend.prompt(script, sink), 30)
+        end = await asyncio.wait_for(backend.prompt(Message(script), sink), 30)
     assert end.outcome is Outcome.COMPLETED
     assert not place.alive()
 
@@ -128,7 +131,9 @@ async def test_what_was_written_before_the_exit_is_not_lost(place: Place) -> Non
     sink = RecordingSink()
     sink.open.clear()
     async with started(place) as backend:
-        prompt = asyncio.create_task(backend.prompt("seq 1 20000; sleep 600 & exit 0", sink))
+        prompt = asyncio.create_task(
+            backend.prompt(Message("seq 1 20000; sleep 600 & exit 0"), sink)
+        )
         await sink.until(lambda: sink.waiting > 0)
         await asyncio.wait({prompt}, timeout=1.5)
         sink.open.set()
@@ -146,7 +151,7 @@ async def test_a_fault_of_the_sink_ends_the_prompt(place: Place) -> None:
 
     async with started(place) as backend:
         with pytest.raises(RuntimeError, match="journal is closed"):
-            await asyncio.wait_for(backend.prompt("echo hi; sleep 600", Broken()), 10)
+            await asyncio.wait_for(backend.prompt(Message("echo hi; sleep 600"), Broken()), 10)
         assert not place.alive()
 
 

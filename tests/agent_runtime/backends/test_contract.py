@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
 from agent_runtime.model import Kind, Outcome, TurnEnd
@@ -32,7 +33,7 @@ async def prompting(
     backend: Backend, content: str, sink: RecordingSink
 ) -> AsyncIterator["asyncio.Task[TurnEnd]"]:
     """A prompt as a task, which is gone at the end."""
-    task = asyncio.create_task(backend.prompt(content, sink))
+    task = asyncio.create_task(backend.prompt(Message(content), sink))
     try:
         yield task
     finally:
@@ -48,7 +49,7 @@ async def test_text_is_streamed_in_order(rig: Rig, sink: RecordingSink) -> None:
     """
     texts = [f"line {number}: grüße" for number in range(50)]
     async with started(rig.make()) as backend:
-        end = await backend.prompt(rig.say(*texts), sink)
+        end = await backend.prompt(Message(rig.say(*texts)), sink)
     assert end.outcome is Outcome.COMPLETED
     assert sink.said == "".join(f"{text}\n" for text in texts)
     for event in sink.events:
@@ -60,7 +61,7 @@ async def test_text_is_streamed_in_order(rig: Rig, sink: RecordingSink) -> None:
 async def test_neighbouring_text_may_be_merged(rig: Rig, sink: RecordingSink) -> None:
     """Two deltas of a part are what the CLI would have said at once: text, part, type, JSON."""
     async with started(rig.make()) as backend:
-        await backend.prompt(rig.say("one", "two", "grüße"), sink)
+        await backend.prompt(Message(rig.say("one", "two", "grüße")), sink)
     deltas = sink.of(Kind.TEXT_DELTA)
     merged = deltas[0]
     for delta in deltas[1:]:
@@ -87,7 +88,7 @@ async def test_interrupt_ends_a_prompt_and_the_next_works(rig: Rig, sink: Record
         if not backend.running:
             await backend.start()
         after = RecordingSink()
-        again = await backend.prompt(rig.say("fresh"), after)
+        again = await backend.prompt(Message(rig.say("fresh")), after)
     assert again.outcome is Outcome.COMPLETED
     assert after.said == "fresh\n"
 
@@ -96,9 +97,9 @@ async def test_interrupt_without_a_prompt_does_nothing(rig: Rig, sink: Recording
     """An interrupt that comes too late must not end the next prompt."""
     async with started(rig.make()) as backend:
         await backend.interrupt()
-        end = await backend.prompt(rig.say("untouched"), sink)
+        end = await backend.prompt(Message(rig.say("untouched")), sink)
         await backend.interrupt()
-        again = await backend.prompt(rig.say("untouched"), sink)
+        again = await backend.prompt(Message(rig.say("untouched")), sink)
     assert (end.outcome, again.outcome) == (Outcome.COMPLETED, Outcome.COMPLETED)
 
 
@@ -130,7 +131,7 @@ async def test_a_killed_cli_ends_the_prompt(rig: Rig, sink: RecordingSink) -> No
         if not backend.running:
             await backend.start()
         after = RecordingSink()
-        await backend.prompt(rig.say("fresh"), after)
+        await backend.prompt(Message(rig.say("fresh")), after)
     assert after.said == "fresh\n"
 
 
@@ -144,7 +145,7 @@ async def test_megabytes_in_one_piece_arrive_whole(rig: Rig, sink: RecordingSink
     """Six megabytes without a newline break nothing and lose nothing."""
     size = 6 * 1024 * 1024
     async with started(rig.make()) as backend:
-        end = await backend.prompt(rig.say_much(size), sink)
+        end = await backend.prompt(Message(rig.say_much(size)), sink)
     assert end.outcome is Outcome.COMPLETED
     assert sink.said == "x" * size
 
@@ -196,7 +197,7 @@ async def test_a_cancelled_prompt_leaves_a_usable_backend(rig: Rig, sink: Record
     assert not rig.place.alive()
     async with started(backend):
         after = RecordingSink()
-        await backend.prompt(rig.say("fresh"), after)
+        await backend.prompt(Message(rig.say("fresh")), after)
     assert after.said == "fresh\n"
 
 

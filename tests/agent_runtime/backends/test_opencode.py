@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode import OpenCodeBackend
+from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.errors import BackendUnusable, Invalid
 from agent_runtime.model import Code, Kind, Outcome, Usage
 from agent_runtime.process_table import members
@@ -55,7 +57,7 @@ async def test_an_edit_is_allowed_and_told(opencode: OpenCodeRig, sink: Recordin
         Say("Written.", think="That was easy."),
     )
     async with started(opencode.make_with()) as backend:
-        end = await backend.prompt(message, sink)
+        end = await backend.prompt(Message(message), sink)
     assert path.read_text() == "hi\n"
     assert (end.outcome, sink.said) == (Outcome.COMPLETED, "I write.Written.")
     (call,) = sink.data(Kind.TOOL_STARTED)
@@ -65,7 +67,7 @@ async def test_an_edit_is_allowed_and_told(opencode: OpenCodeRig, sink: Recordin
     assert done["output"]
     (asked,) = sink.data(Kind.PERMISSION_ASKED)
     (answered,) = sink.data(Kind.PERMISSION_ANSWERED)
-    assert (asked["tool"], answered["answer"]) == ("edit", "once")
+    assert (asked["tool"], answered["decision"]) == ("edit", "once")
     assert asked["prompt_id"] == answered["prompt_id"]
     assert sink.data(Kind.FILE_CHANGED) == [{"file": str(path)}]
     assert [data["text"] for data in sink.data(Kind.TEXT)] == ["I write.", "Written."]
@@ -92,7 +94,7 @@ async def test_what_the_mode_does_not_allow_is_refused(
     trace = opencode.place.workspace / "trace"
     message = opencode.call("bash", command=f"touch {trace}", description="touch")
     async with started(opencode.make_with()) as backend:
-        end = await backend.prompt(message, sink)
+        end = await backend.prompt(Message(message), sink)
     assert (end.outcome, sink.said) == (Outcome.COMPLETED, "Done.")
     assert not trace.exists()
     assert "does not allow" in finished(sink, "bash")["error"]
@@ -102,15 +104,15 @@ async def test_what_the_mode_does_not_allow_is_refused(
 async def test_the_mode_may_change_between_prompts(
     opencode: OpenCodeRig, sink: RecordingSink
 ) -> None:
-    """A new mode holds from the next prompt on, in both directions."""
+    """What the CLI was allowed once it asks for again."""
     trace, path = opencode.place.workspace / "trace", opencode.place.workspace / "a.txt"
     async with started(opencode.make_with()) as backend:
-        await backend.set_permission_mode("bypassPermissions")
+        sink.mode = PermissionMode.BYPASS
         message = opencode.call("bash", command=f"touch {trace}", description="touch")
-        await backend.prompt(message, sink)
-        await backend.set_permission_mode("default")
-        refused = RecordingSink()
-        await backend.prompt(opencode.call("write", filePath=str(path), content="a"), refused)
+        await backend.prompt(Message(message), sink)
+        refused = RecordingSink(mode=PermissionMode.DEFAULT)
+        message = opencode.call("write", filePath=str(path), content="a")
+        await backend.prompt(Message(message), refused)
     assert trace.exists()
     assert finished(sink, "bash")["status"] == "completed"
     assert not path.exists()
@@ -133,7 +135,7 @@ async def test_a_question_does_not_hold_the_turn(
         Say("Done."),
     )
     async with started(opencode.make_with()) as backend:
-        end = await backend.prompt(message, sink)
+        end = await backend.prompt(Message(message), sink)
     assert end.outcome is Outcome.COMPLETED
     (asked,) = sink.data(Kind.QUESTION_ASKED)
     assert asked["questions"][0]["question"] == "Which?"
@@ -149,7 +151,7 @@ async def test_a_subagent_is_told_apart(opencode: OpenCodeRig, sink: RecordingSi
     task = {"description": "sub", "prompt": "Do the sub job.", "subagent_type": "general"}
     message = opencode.script(Call("task", task), Say("Sub result."), Say("All done."))
     async with started(opencode.make_with()) as backend:
-        end = await backend.prompt(message, sink)
+        end = await backend.prompt(Message(message), sink)
     assert end.outcome is Outcome.COMPLETED
     by_whom = {data["text"]: data.get("subagent") for data in sink.data(Kind.TEXT)}
     assert by_whom.keys() == {"Sub result.", "All done."}
@@ -164,8 +166,8 @@ async def test_the_second_turn_remembers_the_first(
 ) -> None:
     """Prompts of one agent are one conversation."""
     async with started(opencode.make_with()) as backend:
-        await backend.prompt("My number is 4711.", sink)
-        await backend.prompt("Which number?", sink)
+        await backend.prompt(Message("My number is 4711."), sink)
+        await backend.prompt(Message("Which number?"), sink)
     assert "4711" in said_to(opencode.model)
     assert len(set(sink.sessions)) == 1
 
@@ -175,9 +177,9 @@ async def test_a_session_is_resumed_by_the_next_runtime(
 ) -> None:
     """Another process with the old session's id goes on with that conversation."""
     async with started(opencode.make_with()) as backend:
-        await backend.prompt("My number is 4711.", sink)
+        await backend.prompt(Message("My number is 4711."), sink)
     async with started(opencode.make_with(session_id=sink.sessions[0])) as backend:
-        end = await backend.prompt("Which number?", sink)
+        end = await backend.prompt(Message("Which number?"), sink)
     assert end.outcome is Outcome.COMPLETED
     assert "4711" in said_to(opencode.model)
     assert len(set(sink.sessions)) == 1
@@ -189,7 +191,7 @@ async def test_a_session_that_is_gone_is_replaced(
     """A session the CLI does not know any more must not make the agent unusable."""
     gone = "ses_0000000000000000000000000000"
     async with started(opencode.make_with(session_id=gone)) as backend:
-        end = await backend.prompt("Hello.", sink)
+        end = await backend.prompt(Message("Hello."), sink)
     assert end.outcome is Outcome.COMPLETED
     assert sink.sessions[0] not in ("", gone)
 
@@ -198,9 +200,9 @@ async def test_an_unknown_model_fails_the_turn(opencode: OpenCodeRig, sink: Reco
     """The final says what was wrong; the error itself is an ordinary event before it."""
     async with started(opencode.make_with()) as backend:
         await backend.set_model("stub/nope")
-        end = await backend.prompt("Hello.", sink)
+        end = await backend.prompt(Message("Hello."), sink)
         await backend.set_model("stub/stub-model")
-        again = await backend.prompt("Hello.", RecordingSink())
+        again = await backend.prompt(Message("Hello."), RecordingSink())
     assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
     assert "stub/nope" in end.message
     assert "session.error" in [event.event_type for event in sink.events]
@@ -213,43 +215,43 @@ async def test_endless_retries_can_be_interrupted(
     """A model that always fails is told as status, and an interrupt ends the trying."""
     opencode.model.repeat = Fail(500)
     async with started(opencode.make_with()) as backend:
-        prompt = asyncio.create_task(backend.prompt("Hello.", sink))
+        prompt = asyncio.create_task(backend.prompt(Message("Hello."), sink))
         await sink.until(
             lambda: any(data.get("status") == "retry" for data in sink.data(Kind.STATUS))
         )
         await backend.interrupt()
         end = await asyncio.wait_for(prompt, 5)
         opencode.model.repeat = None
-        again = await backend.prompt("Hello.", RecordingSink())
+        again = await backend.prompt(Message("Hello."), RecordingSink())
     assert (end.outcome, again.outcome) == (Outcome.INTERRUPTED, Outcome.COMPLETED)
 
 
 async def test_an_interrupt_refuses_what_is_still_asked(opencode: OpenCodeRig) -> None:
     """An abort leaves a permission pending; it must be granted never, and block nobody."""
-    sink = RecordingSink(hold_at=Kind.PERMISSION_ASKED)
+    sink = RecordingSink(hold_at=Kind.PERMISSION_ASKED, mode=PermissionMode.BYPASS)
     trace = opencode.place.workspace / "trace"
     message = opencode.script(Call("bash", {"command": f"touch {trace}", "description": "touch"}))
-    async with started(opencode.make_with(permission_mode="bypassPermissions")) as backend:
-        prompt = asyncio.create_task(backend.prompt(message, sink))
+    async with started(opencode.make_with()) as backend:
+        prompt = asyncio.create_task(backend.prompt(Message(message), sink))
         await sink.until(lambda: not sink.open.is_set())
         await backend.interrupt()
         sink.open.set()
         end = await asyncio.wait_for(prompt, 10)
-        again = await backend.prompt("Go on.", RecordingSink())
+        again = await backend.prompt(Message("Go on."), RecordingSink())
     assert (end.outcome, again.outcome) == (Outcome.INTERRUPTED, Outcome.COMPLETED)
     assert not trace.exists()
 
 
 async def test_tools_in_sessions_of_their_own_end_too(
-    opencode: OpenCodeRig, sink: RecordingSink
+    opencode: OpenCodeRig,
 ) -> None:
     """The CLI puts a shell into a group of its own; when the agent stops, it goes as well."""
     pid_file = opencode.place.workspace / "pid"
     command = f"echo $$ > {pid_file}; setsid sleep 600 & sleep 600"
     message = opencode.call("bash", command=command, description="sleep")
-    backend = opencode.make_with(permission_mode="bypassPermissions")
+    backend, sink = opencode.make_with(), RecordingSink(mode=PermissionMode.BYPASS)
     await backend.start()
-    prompt = asyncio.create_task(backend.prompt(message, sink))
+    prompt = asyncio.create_task(backend.prompt(Message(message), sink))
     await sink.until(lambda: any(e.kind == "tool.started" for e in sink.events))
     (group,) = opencode.place.groups
     async with asyncio.timeout(30):  # a shell tells nobody that it has begun

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode import OpenCodeBackend
 from agent_runtime.backends.opencode.config import Home
 from agent_runtime.backends.opencode.server import Launch
@@ -43,7 +44,7 @@ async def test_events_pass_byte_for_byte(place: Place, tmp_path: Path, sink: Rec
     """The CLI's own JSON is not touched: spacing, escapes, order and unknown types stay."""
     odd = '{ "properties" : {"sessionID":"ses_1","n":1e2,"s":"\\u00e4ö\\/"},"type":"new.one" }'
     async with started(place, tmp_path, PeerScript(steps=[BEGIN, odd, END])) as backend:
-        await backend.prompt("Hello.", sink)
+        await backend.prompt(Message("Hello."), sink)
     (event,) = [event for event in sink.events if event.event_type == "new.one"]
     assert (event.event_json, event.kind) == (odd.encode(), Kind.OTHER)
 
@@ -57,7 +58,7 @@ async def test_garbage_is_told_and_skipped(
     garbage = ["not json", "[1,2]", '{"type":5}', "{}", binary_garbage, deep]
     steps = [BEGIN, *garbage, text_part("still here"), END]
     async with started(place, tmp_path, PeerScript(steps=steps)) as backend:
-        end = await backend.prompt("Hello.", sink)
+        end = await backend.prompt(Message("Hello."), sink)
     assert end.outcome is Outcome.COMPLETED
     assert sink.data(Kind.TEXT) == [{"text": "still here", "part_id": "prt_1"}]
     assert len([event for event in sink.events if event.event_type == "unreadable"]) >= 5
@@ -73,7 +74,7 @@ async def test_known_types_of_another_shape_pass_as_other(
     types = ["message.part.updated", "message.updated", "session.status", "permission.asked"]
     steps = [BEGIN, *(strange % name for name in types), END]
     async with started(place, tmp_path, PeerScript(steps=steps)) as backend:
-        end = await backend.prompt("Hello.", sink)
+        end = await backend.prompt(Message("Hello."), sink)
     assert end.outcome is Outcome.COMPLETED
     assert [event.event_type for event in sink.events][1:5] == types
 
@@ -84,7 +85,7 @@ async def test_other_sessions_are_not_ours(
     """Events of a session that is neither ours nor a subagent's are dropped."""
     foreign = IDLE.replace(SESSION, "ses_foreign")
     async with started(place, tmp_path, PeerScript(steps=[BEGIN, foreign, END])) as backend:
-        await backend.prompt("Hello.", sink)
+        await backend.prompt(Message("Hello."), sink)
     assert all(b"ses_foreign" not in event.event_json for event in sink.events)
 
 
@@ -95,7 +96,7 @@ async def test_a_broken_stream_is_a_crash(
     steps = [BEGIN, text_part("half"), "close"]
     async with started(place, tmp_path, PeerScript(steps=steps)) as backend:
         with pytest.raises(BackendCrashed, match=r"stream.*still runs"):
-            await backend.prompt("Hello.", sink)
+            await backend.prompt(Message("Hello."), sink)
         assert not backend.running
     assert not place.alive()
     assert sink.data(Kind.TEXT)[0]["text"] == "half"
@@ -107,7 +108,7 @@ async def test_an_exit_in_mid_prompt_tells_the_end_of_the_output(
     """BackendCrashed says how the CLI ended and what it wrote last."""
     async with started(place, tmp_path, PeerScript(steps=[BEGIN, "exit"])) as backend:
         with pytest.raises(BackendCrashed, match=r"exited with 3; .*server listening"):
-            await backend.prompt("Hello.", sink)
+            await backend.prompt(Message("Hello."), sink)
 
 
 async def test_an_error_without_idle_ends_the_turn(
@@ -115,7 +116,7 @@ async def test_an_error_without_idle_ends_the_turn(
 ) -> None:
     """An undecodable image is told by session.error alone, even before the prompt is taken up."""
     async with started(place, tmp_path, PeerScript(steps=[ERROR])) as backend:
-        end = await asyncio.wait_for(backend.prompt("Hello.", sink), 5)
+        end = await asyncio.wait_for(backend.prompt(Message("Hello."), sink), 5)
     assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
     assert end.message == "Image could not be decoded"
     assert [event.event_type for event in sink.events] == ["session.error"]
@@ -127,7 +128,7 @@ async def test_an_error_while_the_cli_goes_on_does_not_end_the_turn(
     """As long as the CLI says that it works, an error is an event and no more."""
     script = PeerScript(steps=[BEGIN, ERROR, "hang"], busy=True)
     async with started(place, tmp_path, script) as backend:
-        prompt = asyncio.create_task(backend.prompt("Hello.", sink))
+        prompt = asyncio.create_task(backend.prompt(Message("Hello."), sink))
         done, _ = await asyncio.wait({prompt}, timeout=1.5)
         assert not done
         await backend.stop()
@@ -144,8 +145,8 @@ async def test_the_tail_of_the_last_prompt_does_not_end_this_one(
     later = [*tail, BEGIN, text_part("an answer"), END]
     script = PeerScript(steps=[BEGIN, END], later_steps=later)
     async with started(place, tmp_path, script) as backend:
-        await backend.prompt("Hello.", RecordingSink())
-        end = await backend.prompt("Hello.", sink)
+        await backend.prompt(Message("Hello."), RecordingSink())
+        end = await backend.prompt(Message("Hello."), sink)
     assert end.outcome is Outcome.COMPLETED
     assert sink.data(Kind.TEXT)[0]["text"] == "an answer"
     assert ABORTED.encode() not in [event.event_json for event in sink.events]
@@ -156,7 +157,7 @@ async def test_a_refused_prompt_is_a_failed_turn(
 ) -> None:
     """What the CLI does not take is the turn's failure, and the CLI stays usable."""
     async with started(place, tmp_path, PeerScript(refuse=400)) as backend:
-        end = await backend.prompt("Hello.", sink)
+        end = await backend.prompt(Message("Hello."), sink)
         assert backend.running
     assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
     assert "400" in end.message
@@ -168,7 +169,7 @@ async def test_a_noisy_cli_is_always_drained(
     """Megabytes on its output do not block the CLI, before it listens or later."""
     script = PeerScript(steps=[BEGIN, END], noise=3_000_000)
     async with started(place, tmp_path, script) as backend:
-        end = await backend.prompt("Hello.", sink)
+        end = await backend.prompt(Message("Hello."), sink)
     assert end.outcome is Outcome.COMPLETED
 
 
@@ -178,7 +179,7 @@ async def test_a_taken_port_is_tried_again(
     """Somebody may take the port between choosing it and listening; another one will do."""
     script = PeerScript(steps=[BEGIN, END], boot_failures=2, boot_output="ServeError")
     async with started(place, tmp_path, script) as backend:
-        end = await backend.prompt("Hello.", sink)
+        end = await backend.prompt(Message("Hello."), sink)
     assert end.outcome is Outcome.COMPLETED
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
 from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd
 
@@ -27,6 +29,7 @@ class Emitter:
     """Prompts read `events=100 size=300`: how many text deltas of so many bytes of padding."""
 
     name: ClassVar[str] = "emitter"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
     running = True
 
     @classmethod
@@ -41,8 +44,11 @@ class Emitter:
     async def start(self) -> None:
         """Nothing to start."""
 
-    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
-        asked = {name: int(value) for name, _, value in (w.partition("=") for w in content.split())}
+    async def prompt(self, message: Message, sink: TurnSink) -> TurnEnd:
+        asked = {
+            name: int(value)
+            for name, _, value in (w.partition("=") for w in message.content.split())
+        }
         padding = "x" * asked.get("size", 300)
         for number in range(asked["events"]):
             if number % _YIELD_EVERY == 0:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.journal.journal import Journal
 from agent_runtime.server.life import Life
 from agent_runtime.server.nudger import Nudger
@@ -66,6 +67,7 @@ async def test_the_idle_watch_ends_though_something_happens_in_that_moment(tmp_p
                 journal=journal,
                 drained=Drained(journal, ""),
                 backend=ScriptedBackend(),
+                mode=PermissionMode.ACCEPT_EDITS,
                 turn_limit_s=30,
                 grace_s=0.2,
             ),
@@ -90,6 +92,7 @@ async def test_a_retired_agent_ends_though_its_cli_cannot_be_stopped(tmp_path: P
             journal=journal,
             drained=Drained(journal, ""),
             backend=backend,
+            mode=PermissionMode.ACCEPT_EDITS,
             turn_limit_s=60,
             grace_s=1,
         )

@@ -5,6 +5,8 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import ClassVar, Self
 
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
 from agent_runtime.errors import Invalid
 from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd
@@ -35,6 +37,7 @@ class ScriptedBackend:
     """Runs `script` for every prompt; records what it was asked."""
 
     name: ClassVar[str] = "scripted"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
 
     def __init__(self, script: Script = echo) -> None:
         self.script = script
@@ -60,10 +63,10 @@ class ScriptedBackend:
             raise self.start_error
         self.running = True
 
-    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
-        self.prompts.append(content)
+    async def prompt(self, message: Message, sink: TurnSink) -> TurnEnd:
+        self.prompts.append(message.content)
         self.interrupted.clear()
-        return await self.script(self, content, sink)
+        return await self.script(self, message.content, sink)
 
     async def interrupt(self) -> None:
         self.interrupted.set()

@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.errors import BackendCrashed, BackendUnusable, Closing
+from agent_runtime.errors import (
+    BackendCrashed,
+    BackendUnusable,
+    Closing,
+    UnknownTurn,
+    Unsupported,
+)
 from agent_runtime.journal.journal import Journal
 from agent_runtime.model import TurnEnd
 from agent_runtime.turns import prompt
@@ -38,6 +45,7 @@ class Bench:
             journal=journal,
             drained=Drained(journal, ""),
             backend=backend,
+            mode=PermissionMode.ACCEPT_EDITS,
             turn_limit_s=30,
             grace_s=0.2,
         )
@@ -330,3 +338,20 @@ async def test_draining_keeps_what_is_queued(tmp_path: Path) -> None:
         assert not b.journal.turn("r2").ended
     async with bench(tmp_path) as b:
         assert (await b.until("r2")).outcome == agent_pb2.OUTCOME_COMPLETED
+
+
+async def test_what_the_backend_cannot_do_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The capability is named, nothing is journalled, and the backend is not asked."""
+    monkeypatch.setattr(ScriptedBackend, "capabilities", frozenset())
+    async with bench(tmp_path) as b:
+        request = agent_pb2.AgentRequest(
+            request_id="m1", set_model=agent_pb2.SetModelRequest(model="m")
+        )
+        with pytest.raises(Unsupported, match="set_model") as refused:
+            await b.runner.submit(check(request))
+        assert refused.value.capability == "set_model"
+        assert b.backend.models == []
+        with pytest.raises(UnknownTurn):
+            b.journal.turn("m1")

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
 from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd
 
@@ -18,6 +20,7 @@ class EmitterBackend:
     """Takes every prompt; runs nothing between two."""
 
     name: ClassVar[str] = "emitter"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
 
     def __init__(self) -> None:
         self._interrupted = asyncio.Event()
@@ -37,9 +40,9 @@ class EmitterBackend:
     def running(self) -> bool:
         return True
 
-    async def prompt(self, content: str, sink: TurnSink) -> TurnEnd:
+    async def prompt(self, message: Message, sink: TurnSink) -> TurnEnd:
         self._interrupted.clear()
-        asked = dict(pair.split("=", 1) for pair in content.split())
+        asked = dict(pair.split("=", 1) for pair in message.content.split())
         padding = "x" * int(asked.get("size", 0))
         gap_s = int(asked.get("gap", 0)) / 1e6
         began_s = asyncio.get_running_loop().time()

@@ -150,6 +150,7 @@ class ScriptedLifecycle:
             current_model="",
             permission_mode="acceptEdits",
             uptime_ms=1234,
+            capabilities=("permissions", "usage"),
         )
 
     async def delete(self, agent_id: str, *, graceful: bool) -> None:

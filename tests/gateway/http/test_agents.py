@@ -126,6 +126,7 @@ async def test_refresh_adds_what_the_agent_says(door: Door) -> None:
         "latest_seq": 7,
         "permission_mode": "acceptEdits",
         "uptime_ms": 1234,
+        "capabilities": ["permissions", "usage"],
     }
     for failure in (Unavailable("no answer"), Exhausted("full"), KeyringError("key k1 is missing")):
         door.lifecycle.failure = failure

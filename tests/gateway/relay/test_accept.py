@@ -103,6 +103,7 @@ async def test_delivery_options_travel_in_clear_and_batches_sealed() -> None:
         (grpc.StatusCode.FAILED_PRECONDITION, Unavailable),
         (grpc.StatusCode.UNAUTHENTICATED, Unavailable),
         (grpc.StatusCode.INTERNAL, Unavailable),
+        (grpc.StatusCode.UNIMPLEMENTED, Unavailable),
         (None, Unavailable),
     ],
 )

@@ -1,0 +1,23 @@
+"""What a command asks of the backend."""
+
+from collections.abc import Iterator
+
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.protocol import Backend
+from agent_runtime.errors import Unsupported
+from proto.agent.v1.agent_pb2 import AgentRequest
+
+
+def check_supported(request: AgentRequest, backend: Backend) -> None:
+    """Raises Unsupported, naming the first capability that the backend lacks."""
+    for capability in _needed(request):
+        if capability not in backend.capabilities:
+            raise Unsupported(backend.name, capability)
+
+
+def _needed(request: AgentRequest) -> Iterator[Capability]:
+    match request.WhichOneof("command"):
+        case "set_model":
+            yield Capability.SET_MODEL
+        case "set_permission_mode":
+            yield Capability.SET_PERMISSION_MODE
