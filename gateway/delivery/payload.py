@@ -95,6 +95,25 @@ def build(agent_id: str, response: agent_pb2.AgentResponse) -> Post:
     return Post(f"{agent_id}_{suffix}", msgspec.json.encode(payload))
 
 
+def unfinished(
+    agent_id: str, request_id: str, *, code: str, message: str, at_ms: int, outcome: Outcome
+) -> Post:
+    """The final of a turn whose agent cannot tell it any more: made of these facts alone, so
+    that whoever posts it posts the same bytes."""
+    payload = _Payload(
+        event_type="agent.error",
+        agent_id=agent_id,
+        request_id=request_id,
+        session_id="",
+        seq=0,
+        timestamp=moment(at_ms),
+        is_final=True,
+        error=_Error(code, message, recoverable=False),
+        outcome=outcome,
+    )
+    return Post(f"{agent_id}_{request_id}_final", msgspec.json.encode(payload))
+
+
 def together(posts: Sequence[Post]) -> Post:
     """Several posts of a turn as one batch, under the id of the last."""
     return Post(posts[-1].webhook_id, b'{"events":[' + b",".join(p.body for p in posts) + b"]}")

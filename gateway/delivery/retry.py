@@ -71,37 +71,41 @@ class Retries:
             return at_hand.pop() if at_hand else await attempt()
 
         def ended(state: RetryCallState) -> Later | Spent:
-            spent = self._spent(before.count + state.attempt_number, since_s)
+            spent = is_spent(self.policy, Failures(before.count + state.attempt_number, since_s))
             return Spent(_answer(state)) if spent else Later(state.upcoming_sleep, _answer(state))
 
         def to_be_left(state: RetryCallState) -> bool:
             too_long = state.upcoming_sleep > self.policy.longest_sleep_s
             asked = _answer(state).retry_after_s > 0
-            spent = self._spent(before.count + state.attempt_number, since_s)
+            spent = is_spent(self.policy, Failures(before.count + state.attempt_number, since_s))
             return too_long or asked or spent or self.stopping()
 
         retrying = AsyncRetrying(
             retry=retry_if_result(_to_be_repeated),
             stop=to_be_left,
-            wait=lambda state: self._wait_s(before.count + state.attempt_number, _answer(state)),
+            wait=lambda state: wait_s(
+                self.policy, before.count + state.attempt_number, _answer(state)
+            ),
             before_sleep=lambda state: self.failed(_answer(state)),
             retry_error_callback=ended,
         )
         outcome: Answer | Later | Spent = await retrying(step)
         return outcome
 
-    def _spent(self, failures: int, since_s: float) -> bool:
-        most = self.policy.max_attempts
-        if most is not None and failures >= most:
-            return True
-        return time.time() - since_s >= self.policy.budget_s
 
-    def _wait_s(self, failures: int, answer: Answer) -> float:
-        """Full jitter over a doubling window, never below Retry-After."""
-        doublings = min(failures - 1, _ENOUGH_DOUBLINGS)
-        window_s = min(self.policy.first_wait_s * 2**doublings, self.policy.longest_wait_s)
-        jitter_s = random.uniform(0, window_s)  # noqa: S311 - spreads load, guards nothing
-        return max(answer.retry_after_s, jitter_s)
+def is_spent(policy: Policy, failures: Failures) -> bool:
+    """Whether nothing is tried any more after so many failures since then."""
+    if policy.max_attempts is not None and failures.count >= policy.max_attempts:
+        return True
+    return time.time() - failures.since_s >= policy.budget_s
+
+
+def wait_s(policy: Policy, failures: int, answer: Answer) -> float:
+    """Until the next attempt: full jitter over a doubling window, never below Retry-After."""
+    doublings = min(failures - 1, _ENOUGH_DOUBLINGS)
+    window_s = min(policy.first_wait_s * 2**doublings, policy.longest_wait_s)
+    jitter_s = random.uniform(0, window_s)  # noqa: S311 - spreads load, guards nothing
+    return max(answer.retry_after_s, jitter_s)
 
 
 def _to_be_repeated(answer: Answer) -> bool:
