@@ -1,14 +1,15 @@
 """The composition: everything a gateway consists of is made, started and stopped here.
 
 Started in this order, stopped in the reverse one: watch over the gateway keys,
-poster, launcher, links, lifecycle, nudges, then relays and the HTTP API, which end
-side by side within one limit.
+poster, launcher, links, lifecycle, what looks after pods where agents are pods,
+nudges, then relays and the HTTP API, which end side by side within one limit.
 """
 
 import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from urllib.parse import urlsplit
@@ -26,11 +27,16 @@ from gateway.http.eventstream import Streams
 from gateway.http.server import HttpServer
 from gateway.keyring import Keyring, KeyWatch
 from gateway.launchers.local import LocalLauncher
+from gateway.launchers.notes import Notes
+from gateway.launchers.protocol import Launcher
 from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
 from gateway.relay.lifecycle import Lifecycle
 from gateway.relay.links import Links
 from gateway.relay.nudge import NudgeServer
+from gateway.relay.pods.claims import Claims
+from gateway.relay.pods.ledger import Ledger
+from gateway.relay.pods.pods import Pods
 from gateway.relay.readback import ReadBack
 from gateway.settings import Settings, ignored
 
@@ -62,22 +68,53 @@ class Gateway:
             bypass=Bypass.of(settings),
             proxy=settings.webhook_proxy,
         )
-        self._launcher = LocalLauncher(settings, keyring)
+        self._launcher = _new_launcher(settings, keyring)
         self._links = Links()
-        self._attachments = Attachments(self._launcher, self._links, keyring, self._poster)
+        notes = self._launcher.notes
+        ledger = Ledger(notes) if notes is not None else None
+        self._attachments = Attachments(
+            self._launcher, self._links, keyring, self._poster, ledger=ledger
+        )
+        self._pods = self._new_pods(notes, ledger, keyring) if notes and ledger else None
         self._lifecycle = Lifecycle(self._launcher, self._links, self._attachments, keyring=keyring)
         self._nudges = NudgeServer(self._attachments)
         self._streams = Streams()
         rooms = Rooms(
             launcher=self._launcher,
-            commands=Accept(self._launcher, self._links, keyring, self._attachments, guard=guard),
+            commands=Accept(
+                self._launcher,
+                self._links,
+                keyring,
+                self._attachments,
+                guard=guard,
+                waiting=self._pods.waiting if self._pods else None,
+            ),
             lifecycle=self._lifecycle,
-            readback=ReadBack(self._launcher, self._links, keyring, self._attachments, guard=guard),
+            readback=ReadBack(
+                self._launcher,
+                self._links,
+                keyring,
+                self._attachments,
+                guard=guard,
+                renewal=self._pods.renewal if self._pods else None,
+            ),
             streams=self._streams,
             keys=keys,
             ready=lambda: self._ready,
         )
         self._http = HttpServer(build(settings, rooms), host=settings.host, port=settings.port)
+
+    def _new_pods(self, notes: Notes, ledger: Ledger, keyring: Keyring) -> Pods:
+        return Pods(
+            notes,
+            ledger,
+            self._attachments,
+            launcher=self._launcher,
+            links=self._links,
+            keyring=keyring,
+            poster=self._poster,
+            claims=Claims(holder=secrets.token_hex(4)),
+        )
 
     @property
     def url(self) -> str:
@@ -103,6 +140,9 @@ class Gateway:
             parts.push_async_callback(self._launcher.close)
             parts.push_async_callback(self._links.close)
             parts.push_async_callback(self._lifecycle.close)
+            if self._pods is not None:
+                self._pods.start()
+                parts.push_async_callback(self._pods.close)
             await self._nudges.start(self._launcher.nudge_bind)
             parts.push_async_callback(self._nudges.close)
             parts.push_async_callback(self._drain)
@@ -134,6 +174,10 @@ class Gateway:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._http.stop(limit_s), name="drain requests")
             group.create_task(self._attachments.close(limit_s), name="drain relays")
+
+
+def _new_launcher(settings: Settings, keyring: Keyring) -> Launcher:
+    return LocalLauncher(settings, keyring)
 
 
 def api_keys(settings: Settings) -> ApiKeys | None:

@@ -1,6 +1,7 @@
-"""Accepting a command: it is in the agent's journal when this returns."""
+"""Accepting a command: it is in the agent's journal when this returns, or on its pod."""
 
 import asyncio
+import contextlib
 
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay
@@ -8,12 +9,13 @@ from tenacity import wait_random_exponential as backoff
 
 from gateway.delivery.guard import Guard
 from gateway.delivery.ticket import seal
-from gateway.errors import BadRequest, Conflict, Unavailable
+from gateway.errors import BadRequest, Conflict, GatewayError, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
 from gateway.model import Accepted, Agent, Delivery, Target
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, translate
+from gateway.relay.pods.waiting import Waiting
 from gateway.relay.timing import STANDARD, Timing
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
@@ -36,13 +38,16 @@ class Accept:
         attachments: Attachments,
         *,
         guard: Guard,
+        waiting: Waiting | None = None,
         timing: Timing = STANDARD,
     ) -> None:
+        """`waiting`: where agents may be sent messages before they were ever ready."""
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._attachments = attachments
         self._guard = guard
+        self._waiting = waiting
         self._timing = timing
 
     async def message(
@@ -108,6 +113,10 @@ class Accept:
             submit.ticket = seal(
                 self._keyring, agent_id=agent.agent_id, request_id=request_id, target=target
             )
+        if self._waiting is not None and (
+            taken := await self._waiting.take(agent.agent_id, submit)
+        ):
+            return Accepted(request_id=request_id, replayed=taken == "repeated")
         response = await self._submit(agent, submit)
         if response.result == relay_pb2.SubmitResponse.RESULT_CONFLICT:
             raise Conflict(f"request_id: {request_id} was used for other content")
@@ -125,6 +134,9 @@ class Accept:
         ends_s = now() + self._timing.submit_s
 
         async def again() -> relay_pb2.SubmitResponse:
+            if self._waiting is not None:
+                with contextlib.suppress(GatewayError):
+                    await self._waiting.insist(agent.agent_id)
             left_s = max(ends_s - now(), _SHORTEST_CALL_S)
             target = await self._launcher.reach(agent.agent_id, timeout_s=left_s)
             left_s = max(ends_s - now(), _SHORTEST_CALL_S)

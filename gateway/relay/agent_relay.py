@@ -15,16 +15,15 @@ from gateway.keyring import Keyring
 from gateway.relay.held import HeldBytes
 from gateway.relay.links import cancelling
 from gateway.relay.marks import Marks, Stream
-from gateway.relay.pending import Overrun
+from gateway.relay.pending import MAX_TURNS, Overrun
+from gateway.relay.pods.open_notes import OpenNotes
 from gateway.relay.timing import Timing
-from gateway.relay.turn import Turn
+from gateway.relay.turn import Turn, at_once
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
 
-MAX_TURNS = 1200
-"""An agent keeps at most 1,000 unsettled turns, and some beside its queue."""
 MAX_MARKS = 10_000
 """That wait to be written: an agent that reads lets nothing like it come together."""
 MAX_REQUEST_ID = 128
@@ -58,6 +57,8 @@ _ENDS = {
 class AgentRelay:
     """One stream's life. The task of `run` reads it and owns every other task of it.
 
+    `drained`: the pod under whose UID the agent's journal was drained, once it has greeted.
+
     Deliveries in flight when the stream breaks are dropped: whoever relays next
     repeats them under the same ids, and no mark ever goes up another stream.
     """
@@ -71,14 +72,18 @@ class AgentRelay:
         held: HeldBytes,
         timing: Timing,
         greeted: Callable[[], None],
+        noted: OpenNotes | None = None,
     ) -> None:
-        """`greeted` is called once the agent has told who it is."""
+        """`greeted` is called once the agent has told who it is. `noted`: of an agent that may
+        vanish with its turns; it is told of all of them."""
         self._agent_id = agent_id
         self._keyring = keyring
         self._poster = poster
         self._held = held
         self._timing = timing
         self._tell_greeted = greeted
+        self._noted = noted
+        self.drained = ""
         self._marks = Marks(
             gather_s=timing.gather_s,
             longest_gather_s=timing.longest_gather_s,
@@ -126,7 +131,17 @@ class AgentRelay:
             self._leave(request_id)
         if running := [task for task, _ in self._deliveries.values()]:
             await asyncio.wait(running)
+        if self._noted is not None:
+            await self._noted.marked()
         self._close()
+
+    def leave(self, request_ids: Iterable[str]) -> None:
+        """Others end these turns: nothing more of them than what is in flight is posted."""
+        for request_id in request_ids:
+            self._leave(request_id)
+            turn = self._turns.pop(request_id, None)
+            if turn is not None and not turn.posting:
+                turn.drop()
 
     async def _read(self, stream: Stream, tasks: asyncio.TaskGroup) -> End:
         try:
@@ -151,9 +166,8 @@ class AgentRelay:
     async def _greet(self, stream: Stream) -> bool:
         async with asyncio.timeout(self._timing.hello_s):
             down = await stream.read()
-        self._greeted = isinstance(down, relay_pb2.RelayDown) and (
-            down.hello.agent_id == self._agent_id
-        )
+        if isinstance(down, relay_pb2.RelayDown) and down.hello.agent_id == self._agent_id:
+            self._greeted, self.drained = True, down.hello.drained
         return self._greeted
 
     def _take(self, down: relay_pb2.RelayDown, tasks: asyncio.TaskGroup) -> None:
@@ -185,13 +199,17 @@ class AgentRelay:
             raise Overrun("turns")
         elif len(opened.request_id) > MAX_REQUEST_ID:
             raise Overrun("a request_id")
+        destination = self._destination(opened)
+        if self._noted is not None and destination is not None:
+            self._noted.opened(opened)
         self._turns[opened.request_id] = Turn(
             opened,
             agent_id=self._agent_id,
-            destination=self._destination(opened),
+            destination=destination,
             poster=self._poster,
             marks=self._marks,
             held=self._held,
+            settled=at_once if self._noted is None else self._noted.settled,
         )
 
     def _destination(self, opened: relay_pb2.OpenTurn) -> Destination | None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from gateway.delivery.attempt import Poster
@@ -14,6 +14,7 @@ from gateway.launchers.protocol import Launcher
 from gateway.relay.agent_relay import AgentRelay, End
 from gateway.relay.held import HeldBytes
 from gateway.relay.links import Link, Links, bearer
+from gateway.relay.pods.ledger import Ledger
 from gateway.relay.timing import STANDARD, Timing
 
 log = logging.getLogger(__name__)
@@ -54,14 +55,18 @@ class Attachments:
         keyring: Keyring,
         poster: Poster,
         *,
+        ledger: Ledger | None = None,
         timing: Timing = STANDARD,
     ) -> None:
+        """`ledger`: of agents that may vanish with their turns."""
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._poster = poster
         self._held = HeldBytes(poster.policy.held_bytes)
+        self._ledger = ledger
         self._timing = timing
+        self._greeted: Callable[[str, str], None] = lambda *_: None
         self._attachments: dict[str, _Attachment] = {}
         self._closing = False
 
@@ -78,6 +83,34 @@ class Attachments:
             self._keep(agent_id, attachment), name=f"relay-{agent_id}"
         )
         attachment.task.add_done_callback(_tell_death)
+
+    def tell_greeted(self, greeted: Callable[[str, str], None]) -> None:
+        """From now on `greeted` is told of every agent that greets a relay, and under which
+        pod's UID its journal was drained."""
+        self._greeted = greeted
+
+    def relays(self, agent_id: str) -> bool:
+        """Whether a relay of this gateway has the agent, or is to have it again."""
+        return agent_id in self._attachments
+
+    def leave(self, agent_id: str, request_ids: Collection[str]) -> None:
+        """Another gateway ends these turns."""
+        attachment = self._attachments.get(agent_id)
+        if attachment is not None and attachment.relay is not None:
+            attachment.relay.leave(request_ids)
+
+    async def release(self, agent_id: str) -> None:
+        """End this gateway's relay of the agent, after the posts in flight."""
+        attachment = self._attachments.get(agent_id)
+        if attachment is None or attachment.task is None:
+            return
+        farewell = asyncio.create_task(_finish(attachment), name=f"relay-release-{agent_id}")
+        tasks = {farewell, attachment.task}
+        _, late = await asyncio.wait(tasks, timeout=self._timing.release_s)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
 
     async def close(self, timeout_s: float) -> None:
         """Attach nothing more, let posts in flight end and mark them, end the streams.
@@ -121,6 +154,8 @@ class Attachments:
 
     async def _relay(self, agent_id: str, attachment: _Attachment) -> bool:
         """One relay from its beginning to its end; whether it has to be attached again."""
+        if self._ledger is not None and self._ledger.bars(agent_id):
+            return False
         try:
             target = await self._launcher.reach(agent_id, timeout_s=self._timing.reach_s)
             tokens = await self._tokens(agent_id)
@@ -154,6 +189,8 @@ class Attachments:
             end = await relay.run(link.relay.Relay(metadata=bearer(token)))
         finally:
             attachment.relay = None
+        if self._ledger is not None:
+            self._ledger.end(agent_id, relayed_elsewhere=end in (End.REFUSED, End.REPLACED))
         log.info("relay_ended", extra={"agent": agent_id, "end": end.value})
         if end is End.SILENT:
             await self._links.renew(link)
@@ -166,8 +203,15 @@ class Attachments:
             poster=self._poster,
             held=self._held,
             timing=self._timing,
-            greeted=attachment.greet,
+            greeted=lambda: self._greet(agent_id, attachment),
+            noted=None if self._ledger is None else self._ledger.of(agent_id),
         )
+
+    def _greet(self, agent_id: str, attachment: _Attachment) -> None:
+        attachment.greet()
+        if self._ledger is not None and attachment.relay is not None:
+            self._ledger.begin(agent_id)
+            self._greeted(agent_id, attachment.relay.drained)
 
     async def _pause(self, attachment: _Attachment, breaks: int) -> None:
         """Wait a random while, or until somebody asks."""

@@ -6,6 +6,9 @@ from itertools import islice
 from gateway.relay.held import HeldBytes
 from proto.agent.v1 import agent_pb2
 
+MAX_TURNS = 1200
+"""An agent keeps at most 1,000 unsettled turns, and some beside its queue."""
+
 WINDOW_EVENTS = 64
 """An agent sends at most so many events of a turn beyond its mark."""
 

@@ -24,6 +24,7 @@ from gateway.model import (
 )
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, cancelling, translate
+from gateway.relay.pods.renewal import Renewal
 from gateway.relay.report import report
 from gateway.relay.timing import STANDARD, Timing
 from proto.agent.v1 import agent_pb2
@@ -55,13 +56,16 @@ class ReadBack:
         attachments: Attachments,
         *,
         guard: Guard,
+        renewal: Renewal | None = None,
         timing: Timing = STANDARD,
     ) -> None:
+        """`renewal`: of the notes that agents' turns may have."""
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._attachments = attachments
         self._guard = guard
+        self._renewal = renewal
         self._timing = timing
 
     async def turns(self, agent: Agent, *, before: str = "") -> TurnPage:
@@ -109,6 +113,10 @@ class ReadBack:
             )
         if not begun.relay_attached:
             self._attachments.ensure(agent.agent_id)
+        if request.ticket and self._renewal is not None:
+            await self._renewal.replace(
+                agent.agent_id, request_id, ticket=request.ticket, generation=begun.generation
+            )
         return begun.generation
 
     async def _signed_anew(self, agent: Agent, request_id: str, secret: str) -> Target | None:

@@ -28,6 +28,16 @@ class Timing:
         first_backoff_s, longest_backoff_s: the window of the random wait before
             a broken relay is attached again doubles from the one to the other.
         attaches: so many breaks in a row leave it to the next message or nudge.
+        note_after_s: a turn that is unsettled for so long gets a note on its pod.
+        note_gather_s: turns that are due within it are noted together.
+        unnoted_s: a final that is settled waits so long for its note to go, then its
+            mark goes without; a note is tried to be removed again after as long.
+        drain_s: how long a command waits for the agent to be drained.
+        look_s: how often pods with notes are looked at, changed or not.
+        reattach_s: a noted pod is given a relay so often, unless it has one.
+        reconcile_s: so often notes that the relay knows nothing of are asked for.
+        release_s: how long the relay of a lost agent may take to end what it holds.
+        others_s: who does not relay an agent that is lost waits so long for who does.
     """
 
     gather_s: float = 0.003
@@ -46,6 +56,15 @@ class Timing:
     first_backoff_s: float = 0.1
     longest_backoff_s: float = 5.0
     attaches: int = 8
+    note_after_s: float = 1.0
+    note_gather_s: float = 0.25
+    unnoted_s: float = 5.0
+    drain_s: float = 3.0
+    look_s: float = 2.0
+    reattach_s: float = 45.0
+    reconcile_s: float = 45.0
+    release_s: float = 15.0
+    others_s: float = 30.0
 
 
 STANDARD = Timing()

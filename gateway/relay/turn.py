@@ -5,7 +5,8 @@ import contextlib
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from gateway.delivery.answer import Answer, Verdict
 from gateway.delivery.attempt import Poster
@@ -23,9 +24,16 @@ log = logging.getLogger(__name__)
 
 Events = Sequence[agent_pb2.AgentResponse]
 Outcome = Answer | Later | Spent
+Settled = Callable[[str, Callable[[], None]], None]
+"""Told of a turn of which nothing more is to be delivered, and calls what tells its agent."""
 
 _SEALED = Answer(Verdict.HELD, error="no gateway key opens the ticket")
 _NO_ROOM = Answer(Verdict.HELD, error="the gateway holds as much as it may")
+
+
+def at_once(_: str, mark: Callable[[], None]) -> None:
+    """Where nobody else has to know of it before."""
+    mark()
 
 
 class Turn:
@@ -46,6 +54,7 @@ class Turn:
         poster: Poster,
         marks: Marks,
         held: HeldBytes,
+        settled: Settled = at_once,
     ) -> None:
         """`destination` None: the ticket does not open."""
         self.request_id = opened.request_id
@@ -55,6 +64,7 @@ class Turn:
         self._destination = destination
         self._poster = poster
         self._marks = marks
+        self._settled = settled
         self._pending = Pending(held)
         self._failures = Failures(max(opened.attempts, 0), opened.first_failure_ms / 1000)
         self._at_hand = 0
@@ -150,12 +160,7 @@ class Turn:
         first, last = events[0], events[-1]
         match outcome:
             case Answer(Verdict.DELIVERED):
-                self._marks.ack(
-                    self.request_id,
-                    generation=self._generation,
-                    seq=last.seq,
-                    events=len(events),
-                )
+                self._ack(last, len(events))
                 self._advance(events)
             case Later(delay_s, answer):
                 self._park(first.seq, delay_s, answer)
@@ -165,14 +170,28 @@ class Turn:
                 self._split(events, outcome)
             case Answer(Verdict.REJECTED, status):
                 self._tell("delivery_rejected", seq=last.seq, status=status)
-                self._marks.reject(
-                    self.request_id, generation=self._generation, seq=last.seq, status=status
-                )
+                self._reject(last, status)
                 self._advance(events)
             case Answer(Verdict.HELD):
                 self._park(first.seq, outcome.retry_after_s, outcome)
             case Answer(Verdict.GONE):
                 self._abandon("the receiver answered 410")
+
+    def _ack(self, last: agent_pb2.AgentResponse, events: int) -> None:
+        generation, seq = self._generation, last.seq
+        if last.is_final:
+            ack = partial(self._marks.ack, generation=generation, seq=seq, events=events)
+            self._settled(self.request_id, partial(ack, self.request_id))
+        else:
+            self._marks.ack(self.request_id, generation=generation, seq=seq, events=events)
+
+    def _reject(self, last: agent_pb2.AgentResponse, status: int) -> None:
+        reject = partial(self._marks.reject, generation=self._generation, seq=last.seq)
+        tell = partial(reject, self.request_id, status=status)
+        if last.is_final:
+            self._settled(self.request_id, tell)
+        else:
+            tell()
 
     def _split(self, events: Events, rejected: Answer) -> None:
         """Go on with the batch one by one; told, or the agent would hear nothing for too long."""
@@ -211,7 +230,8 @@ class Turn:
 
     def _abandon(self, reason: str) -> None:
         self.drop()
-        self._marks.abandon(self.request_id, generation=self._generation, reason=reason)
+        abandon = partial(self._marks.abandon, generation=self._generation, reason=reason)
+        self._settled(self.request_id, partial(abandon, self.request_id))
         self._tell("deliveries_abandoned", reason=reason)
 
     def _failed(self, answer: Answer) -> None:

@@ -43,6 +43,7 @@ class PeerRelay:
         generation: int = 1,
         attempts: int = 0,
         first_failure_ms: int = 0,
+        age_ms: int = 0,
     ) -> None:
         turn = relay_pb2.OpenTurn(
             request_id=request_id,
@@ -50,6 +51,7 @@ class PeerRelay:
             generation=generation,
             attempts=attempts,
             first_failure_ms=first_failure_ms,
+            age_ms=age_ms,
         )
         self._downs.put_nowait(relay_pb2.RelayDown(turn=turn))
 
@@ -111,6 +113,8 @@ class PeerRelay:
 class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentServiceServicer):
     """`submit_answers`: one a call, a response or a status; the last one stays.
 
+    `submit_gate`: they come once it is set. `drained`: what it greets with; `drained_as`: what
+    it was told.
     `replay`: what each Replay tells, list by list; a status ends it, `hangs` is waited for.
     """
 
@@ -126,6 +130,9 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         self.submit_answers: list[relay_pb2.SubmitResponse | grpc.StatusCode | None] = [
             relay_pb2.SubmitResponse(result=relay_pb2.SubmitResponse.RESULT_ACCEPTED)
         ]
+        self.submit_gate: asyncio.Event | None = None
+        self.drained = ""
+        self.drained_as: list[str] = []
         self.turns: list[relay_pb2.Turn] = []
         self.replay: list[list[agent_pb2.AgentResponse] | grpc.StatusCode | asyncio.Event] = []
         self.replays: list[relay_pb2.ReplayRequest] = []
@@ -178,6 +185,8 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         await self._check(context)
         self.submits.append(request)
         self.noticed.tell()
+        if self.submit_gate is not None:
+            await self.submit_gate.wait()
         answer = self.submit_answers[0]
         if len(self.submit_answers) > 1:
             self.submit_answers.pop(0)
@@ -196,6 +205,15 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         if self.retire_answer is not None:
             await context.abort(self.retire_answer, "scripted refusal")
         return relay_pb2.RetireResponse()
+
+    async def Drained(
+        self, request: relay_pb2.DrainedRequest, context: Context
+    ) -> relay_pb2.DrainedResponse:
+        await self._check(context)
+        self.drained = request.pod_uid
+        self.drained_as.append(request.pod_uid)
+        self.noticed.tell()
+        return relay_pb2.DrainedResponse()
 
     async def Turns(
         self, request: relay_pb2.TurnsRequest, context: Context
@@ -254,7 +272,7 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         self.relays.append(relay)
         self.noticed.tell()
         if self.greets:
-            hello = relay_pb2.Hello(agent_id=self.agent_id)
+            hello = relay_pb2.Hello(agent_id=self.agent_id, drained=self.drained)
             yield relay_pb2.RelayDown(hello=hello)
         reading = asyncio.create_task(relay.read(request_iterator))
         try:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.relay.agent_relay import MAX_MARKS, MAX_REQUEST_ID, MAX_TURNS
+from gateway.relay.agent_relay import MAX_MARKS, MAX_REQUEST_ID
+from gateway.relay.pending import MAX_TURNS
 from tests.gateway.delivery.events import event, final
 from tests.gateway.relay.house import AGENT, attached, house
 from tests.gateway.relay.test_attach import _idle
