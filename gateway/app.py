@@ -11,13 +11,13 @@ import logging
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from gateway import descriptors, logs
 from gateway.delivery.attempt import Poster
 from gateway.delivery.destination import Bypass
-from gateway.delivery.guard import LOOPBACK, Guard
+from gateway.delivery.guard import LOOPBACK, Guard, Network
 from gateway.delivery.policy import Policy
 from gateway.errors import GatewayError, SettingsError
 from gateway.http.apikeys import ApiKeys
@@ -60,8 +60,7 @@ class Gateway:
         self._ready = False
         self._key_watch = KeyWatch(keyring)
         self._parts = contextlib.AsyncExitStack()
-        # Agents of the local launcher share the machine with their users' receivers.
-        guard = Guard((*LOOPBACK, *settings.webhook_allow_networks), own_port=self._own_port)
+        guard = Guard(_allowed_networks(settings), own_port=self._own_port)
         self._poster = Poster(
             Policy.of(settings),
             guard=guard,
@@ -177,7 +176,19 @@ class Gateway:
 
 
 def _new_launcher(settings: Settings, keyring: Keyring) -> Launcher:
+    if settings.launcher == "kubernetes":
+        # Here, not above: its client library takes 60 MiB and a second.
+        from gateway.launchers.kubernetes import KubernetesLauncher
+
+        return KubernetesLauncher(settings, keyring)
     return LocalLauncher(settings, keyring)
+
+
+def _allowed_networks(settings: Settings) -> Sequence[Network]:
+    """Local agents share the machine with their users' receivers; in a cluster loopback is
+    the gateway's own pod."""
+    of_the_machine = LOOPBACK if settings.launcher == "local" else ()
+    return (*of_the_machine, *settings.webhook_allow_networks)
 
 
 def api_keys(settings: Settings) -> ApiKeys | None:

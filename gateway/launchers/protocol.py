@@ -84,3 +84,14 @@ class Launcher(Protocol):
             NotFound: there is none, or it has been deleted.
         """
         ...
+
+    async def retired(self, agent_id: str) -> None:
+        """A deleted agent's runtime has been told to retire, or could not be told.
+
+        It may go on to deliver for as long as the launcher lets it. Who deleted it calls
+        this; where that gateway dies before, another one sees to it.
+
+        Raises:
+            Unavailable: it could not be done now; it will be.
+        """
+        ...

@@ -124,3 +124,7 @@ class Lifecycle:
             reason = error.code().name if isinstance(error, grpc.aio.AioRpcError) else str(error)
             log.warning("retire_unanswered", extra={"agent": agent_id, "reason": reason})
             self._attachments.ensure(agent_id)
+        try:
+            await self._launcher.retired(agent_id)
+        except GatewayError as error:
+            log.warning("end_postponed", extra={"agent": agent_id, "reason": str(error)})

@@ -29,6 +29,7 @@ class ScriptedLauncher:
         self.agents: dict[str, Agent] = {}
         self.targets: dict[str, str] = {}
         self.reached: list[str] = []
+        self.retirements: list[str] = []
         self.nudge_bind = "127.0.0.1:0"
         self.notes: Notes | None = None
 
@@ -68,3 +69,6 @@ class ScriptedLauncher:
     async def delete(self, agent_id: str) -> None:
         if self.agents.pop(agent_id, None) is None:
             raise NotFound(f"there is no agent {agent_id}")
+
+    async def retired(self, agent_id: str) -> None:
+        self.retirements.append(agent_id)

@@ -70,6 +70,8 @@ class Agents:
             return None
         life = self._life(pod) if pod else None
         deletions = [deleted_ms(held.metadata) for held in (pod, claim) if held is not None]
+        if claim is not None and claim.metadata.deletion_timestamp is not None:
+            deletions.append(round(claim.metadata.deletion_timestamp.timestamp() * 1000))
         return KnownAgent(
             facts=facts,
             pod=pod,

@@ -51,21 +51,25 @@ class ApiServer:
     its own docstring names.
     """
 
-    def __init__(self, connection: Connection, namespace: str) -> None:
-        self._connection = connection
-        self.namespace = namespace
+    def __init__(self, settings: PodSettings) -> None:
+        self._connection = Connection(settings.kube_config)
+        self.namespace = settings.namespace
 
-    @classmethod
-    async def connect(cls, settings: PodSettings) -> "ApiServer":
+    async def open(self) -> None:
         """Calls nobody yet. Raises StartFailed where there is no way to log in; says why."""
-        return cls(await Connection.make(settings.kube_config), settings.namespace)
+        await self._connection.open()
 
     async def close(self) -> None:
-        """Calls in flight end."""
+        """Idempotent. Calls in flight end."""
         await self._connection.close()
 
     async def list(
-        self, kind: Kind[ObjectT], *, selector: str, version: str = ""
+        self,
+        kind: Kind[ObjectT],
+        *,
+        selector: str,
+        version: str = "",
+        deadline_s: float = LIST_S,
     ) -> Listing[ObjectT]:
         """`version`: not older than that, "0": whatever the API server has at hand; "": the latest.
 
@@ -76,7 +80,7 @@ class ApiServer:
         if version:
             query.append(("resourceVersion", version))
         content = await self._connection.call(
-            "GET", self._path(kind), query=query, deadline_s=LIST_S
+            "GET", self._path(kind), query=query, deadline_s=deadline_s
         )
         items = _decode(content, _Items[kind.type])  # type: ignore[name-defined]  # made at run time
         found = {item.metadata.name: item for item in items.items or ()}

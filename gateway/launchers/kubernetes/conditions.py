@@ -43,9 +43,19 @@ def container(pod: Pod) -> ContainerStatus | None:
     return next(found, None)
 
 
+def how_it_ended(ended: Terminated) -> str:
+    """With its last words."""
+    how = f"ended with signal {ended.signal}" if ended.signal else f"ended with {ended.exit_code}"
+    if ended.reason == "OOMKilled":
+        how = "was killed because it used more memory than it may"
+    elif ended.reason == "StartError":
+        how = "could not be started"
+    return _joined(how, [words.last(ended.message)])
+
+
 def _ended(pod: Pod) -> Trouble:
     status = container(pod)
-    last = _how_it_ended(status.state.terminated) if status and status.state.terminated else ""
+    last = how_it_ended(status.state.terminated) if status and status.state.terminated else ""
     told = [pod.status.message, *_of_condition(pod, "DisruptionTarget"), last]
     reason = pod.status.reason or pod.status.phase
     return Trouble(reason, _joined("its pod has ended", told), hopeless=True)
@@ -64,7 +74,7 @@ def _init(pod: Pod) -> Trouble | None:
     for status in pod.status.init_container_statuses:
         waiting, ended = status.state.waiting, status.state.terminated
         if ended is not None and ended.exit_code:
-            return Trouble("InitError", f"init container {status.name} {_how_it_ended(ended)}")
+            return Trouble("InitError", f"init container {status.name} {how_it_ended(ended)}")
         if waiting is not None and waiting.reason not in _BEGINNING:
             message = _joined(f"init container {status.name} cannot run", [waiting.message])
             return Trouble(waiting.reason, message)
@@ -81,20 +91,11 @@ def _waiting(status: ContainerStatus) -> Trouble:
     if reason in _NO_IMAGE:
         return Trouble(reason, _joined("its image cannot be used", told), hopeless=True)
     if ended is not None or reason in _CRASHED:
-        how = _how_it_ended(ended) if ended else _joined("it cannot be run", told)
+        how = how_it_ended(ended) if ended else _joined("it cannot be run", told)
         return Trouble(reason or "Error", how, hopeless=True)
     if reason in _BEGINNING:
         return Trouble(reason or "Starting")
     return Trouble(reason, _joined("its container cannot be made", told))
-
-
-def _how_it_ended(ended: Terminated) -> str:
-    how = f"ended with signal {ended.signal}" if ended.signal else f"ended with {ended.exit_code}"
-    if ended.reason == "OOMKilled":
-        how = "was killed because it used more memory than it may"
-    elif ended.reason == "StartError":
-        how = "could not be started"
-    return _joined(how, [words.last(ended.message)])
 
 
 def _of_condition(pod: Pod, kind: str) -> Iterable[str]:

@@ -35,29 +35,30 @@ Body = Mapping[str, Any]
 class Connection:
     """Any number of calls at once, from one event loop. No exception of a library passes."""
 
-    def __init__(self, client: ApiClient, kube_config: Path | None) -> None:
-        self._client = client
+    def __init__(self, kube_config: Path | None) -> None:
+        """`kube_config` None: as the service account of this pod."""
         self._kube_config = kube_config
+        self._client: ApiClient | None = None
         self._calls = asyncio.Semaphore(MAX_CALLS)
         self._renewed_at_s = 0.0
 
-    @classmethod
-    async def make(cls, kube_config: Path | None) -> "Connection":
-        """From that file, None: as the service account of this pod. Calls nobody yet.
+    async def open(self) -> None:
+        """Log in, which calls nobody yet.
 
         Raises:
-            StartFailed: neither can be used; says why.
+            StartFailed: there is no way to; says why.
         """
         configuration = Configuration()
-        await login.configure(configuration, kube_config)
+        await login.configure(configuration, self._kube_config)
         try:
-            return cls(ApiClient(configuration), kube_config)
+            self._client = ApiClient(configuration)
         except OSError as error:  # also ssl.SSLError
             raise StartFailed(f"the cluster's certificates cannot be used: {error}") from error
 
     async def close(self) -> None:
-        """Calls in flight end."""
-        await self._client.close()  # type: ignore[no-untyped-call]  # the library's
+        """Idempotent. Calls in flight end."""
+        if self._client is not None:
+            await self._client.close()  # type: ignore[no-untyped-call]  # the library's
 
     async def call(
         self,
@@ -113,7 +114,9 @@ class Connection:
     async def _send_once(
         self, method: str, path: str, query: Query, body: Body | None, media: str
     ) -> aiohttp.ClientResponse:
-        _, url, headers, sent, _ = await self._client.param_serialize(
+        client = self._client
+        assert client is not None, "valid after open"
+        _, url, headers, sent, _ = await client.param_serialize(
             method,
             path,
             query_params=list(query),
@@ -122,14 +125,14 @@ class Connection:
             auth_settings=["BearerToken"],
         )
         forever = aiohttp.ClientTimeout(total=None)  # callers bound it; the library's is 300 s
-        answer = await self._client.call_api(method, url, headers, sent, _request_timeout=forever)
+        answer = await client.call_api(method, url, headers, sent, _request_timeout=forever)
         response: aiohttp.ClientResponse = answer.response
         return response
 
     async def _renew(self) -> bool:
         """Log in again; a service account's token the library renews by itself."""
         now_s = asyncio.get_running_loop().time()
-        if self._kube_config is None or now_s - self._renewed_at_s < _RENEW_AFTER_S:
+        if not self._client or not self._kube_config or now_s - self._renewed_at_s < _RENEW_AFTER_S:
             return False
         self._renewed_at_s = now_s
         await login.configure(self._client.configuration, self._kube_config)

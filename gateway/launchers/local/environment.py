@@ -9,14 +9,10 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from gateway.errors import BadRequest
 from gateway.keyring import Keyring
 from gateway.launchers.local.facts import AgentFacts
 from gateway.launchers.local.folder import AgentFolder
 from gateway.settings import Settings
-
-MAX_ENV_BYTES = 64 * 1024
-"""Of the names and values given for one agent."""
 
 _INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_[A-Z_]+"
@@ -24,26 +20,7 @@ _INHERITED = re.compile(
     r"|ANTHROPIC_\w+|OPENAI_API_KEY|OPENCODE_\w+|FORGE_COMMAND|FORGE_OPENCODE_BIN"
     r"|FORGE_TURN_LIMIT_S|FORGE_GRACE_S"
 )
-_RESERVED = re.compile(r"FORGE_.*|AGENT_ID|AGENT_CWD|AGENT_MODEL|PERMISSION_MODE|PORT")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CREDENTIAL = re.compile(r".*(KEY|TOKEN|SECRET|PASSWORD).*")
-
-
-def check_given(env: Mapping[str, str]) -> None:
-    """Refuse what cannot be an environment, or would speak for the launcher.
-
-    Raises:
-        BadRequest: names `env` and the variable.
-    """
-    for name, value in env.items():
-        if not _NAME.fullmatch(name):
-            raise BadRequest(f"env: {name[:64]!r} is no variable name ([A-Za-z_][A-Za-z0-9_]*)")
-        if _RESERVED.fullmatch(name):
-            raise BadRequest(f"env: {name} is reserved; the agent's own settings are fields")
-        if "\0" in value:
-            raise BadRequest(f"env: the value of {name} holds a NUL character")
-    if sum(len(f"{name}={value}".encode()) for name, value in env.items()) > MAX_ENV_BYTES:
-        raise BadRequest(f"env: at most {MAX_ENV_BYTES // 1024} KiB of names and values are taken")
 
 
 class AgentEnvironment:

@@ -5,12 +5,12 @@ import logging
 import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 
-from gateway.errors import BadRequest, GatewayError, NotFound, StartFailed, UnknownBackend
+from gateway.errors import BadRequest, GatewayError, NotFound, StartFailed
 from gateway.keyring import Keyring
+from gateway.launchers import given
 from gateway.launchers.local import sockets
-from gateway.launchers.local.environment import AgentEnvironment, check_given
+from gateway.launchers.local.environment import AgentEnvironment
 from gateway.launchers.local.facts import AgentFacts
 from gateway.launchers.local.folder import AgentFolder, Sighting
 from gateway.launchers.local.folders import AgentFolders, Survey, remove
@@ -22,9 +22,6 @@ from gateway.model import Agent, AgentSpec, Phase
 from gateway.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-
-BACKENDS = "agent_runtime.backends"
-"""Entry-point group; only the names in it are of interest here."""
 
 _CHECK_S = 0.5
 """How long a look at an agent waits for the health of a runtime not asked before."""
@@ -74,7 +71,7 @@ class LocalLauncher:
     async def start(self) -> None:
         await asyncio.to_thread(self._folders.prepare)
         await asyncio.to_thread(sockets.prepare, self._sockets)
-        self._backends = frozenset(await asyncio.to_thread(_backend_names))
+        self._backends = await asyncio.to_thread(given.installed_backends)
         self._nudge = await asyncio.to_thread(NudgeSocket.reserve, self._sockets)
         self._sweep.start()
 
@@ -142,15 +139,12 @@ class LocalLauncher:
         await asyncio.to_thread(seen.folder.bury)
         self._changed.set()
 
+    async def retired(self, agent_id: str) -> None:
+        """Its runtime ends by itself; the sweep then removes its folder."""
+
     def _checked(self, spec: AgentSpec) -> AgentFolder:
         """Where an agent of that kind will be made; raises BadRequest."""
-        if spec.backend not in self._backends:
-            known = ", ".join(sorted(self._backends))
-            raise UnknownBackend(f"backend: there is no {spec.backend[:64]!r} here, but {known}")
-        check_given(spec.env)
-        for field, value in (("model", spec.model), ("permission_mode", spec.permission_mode)):
-            if "\0" in value:
-                raise BadRequest(f"{field}: a NUL character cannot be passed on")
+        given.check(spec, self._backends)
         try:
             return self._folders.folder(spec.agent_id)
         except NotFound as error:
@@ -218,10 +212,6 @@ def _agent(facts: AgentFacts, phase: Phase, *, reason: str = "", message: str = 
         reason=reason,
         message=message,
     )
-
-
-def _backend_names() -> set[str]:
-    return set(entry_points(group=BACKENDS).names)
 
 
 def _sentence(error: GatewayError, words: str) -> str:

@@ -81,6 +81,9 @@ class ScriptedLauncher:
         await self.get(agent_id)
         del self.agents[agent_id]
 
+    async def retired(self, agent_id: str) -> None:
+        """Nothing is left."""
+
 
 @dataclass
 class ScriptedCommands:

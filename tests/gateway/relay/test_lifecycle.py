@@ -66,6 +66,7 @@ async def test_delete_is_durable_first_then_told(graceful: bool) -> None:
         with pytest.raises(NotFound):
             await home.launcher.get(AGENT)
         assert [retire.graceful for retire in home.agent.retires] == [graceful]
+        assert home.launcher.retirements == [AGENT]
         assert not relaying()
         relay = await attached(home)
         relay.open_turn("r1", home.ticket("r1"))
@@ -79,6 +80,7 @@ async def test_an_agent_that_could_not_be_told_of_its_end_is_relayed() -> None:
         home.agent.retire_answer = grpc.StatusCode.INTERNAL
         await home.lifecycle.delete(AGENT, graceful=False)
         await home.agent.relay()
+        assert home.launcher.retirements == [AGENT]
 
 
 def relaying() -> bool:
@@ -91,5 +93,6 @@ async def test_delete_of_an_agent_that_does_not_answer_is_still_one() -> None:
         del home.launcher.targets[AGENT]
         async with asyncio.timeout(3):
             await home.lifecycle.delete(AGENT, graceful=False)
+        assert home.launcher.retirements == [AGENT]
         with pytest.raises(NotFound):
             await home.lifecycle.delete(AGENT, graceful=False)

@@ -1,0 +1,142 @@
+"""Makes all objects of an agent, and undoes what could not be finished.
+
+In an order in which a gateway that dies on the way leaves nothing that Kubernetes, or
+the next gateway, would not find an owner or a use for: the volume's claim carries the
+facts from which the pod is made; Secret and Service are owned by one of the two.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.errors import GatewayError, NotFound, StartFailed
+from gateway.launchers.kubernetes import belongings
+from gateway.launchers.kubernetes.agents import Agents
+from gateway.launchers.kubernetes.api import ApiServer
+from gateway.launchers.kubernetes.errors import Stale
+from gateway.launchers.kubernetes.facts import AgentFacts
+from gateway.launchers.kubernetes.objects import (
+    CLAIMS,
+    PODS,
+    SECRETS,
+    SERVICES,
+    Kind,
+    ObjectT,
+    Pod,
+    VolumeClaim,
+)
+from gateway.launchers.kubernetes.pod import PodMaker
+from gateway.launchers.kubernetes.refusals import refusal
+from gateway.podsettings import PodSettings
+
+_LOG = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 2.0
+_UNDO_TRIES = 3
+_GONE_S = 2.0
+"""How long the cache may take to see that something is gone."""
+
+
+class Maker:
+    """Any number of agents at once. Keeps nothing but what it was made with."""
+
+    def __init__(
+        self, api: ApiServer, agents: Agents, pod: PodMaker, settings: PodSettings
+    ) -> None:
+        self._api = api
+        self._agents = agents
+        self._pod = pod
+        self._settings = settings
+
+    async def make(self, facts: AgentFacts, env: Mapping[str, str], *, patience_s: float) -> Pod:
+        """All objects; what passes, such as a full quota, is tried again so long.
+
+        Raises:
+            Conflict: the agent's name is taken.
+            StartFailed: it cannot be made; says why. What was made stays: see `undo`.
+        """
+        ends_s = asyncio.get_running_loop().time() + patience_s
+        claim: VolumeClaim | None = None
+        if self._settings.volume:
+            body = belongings.volume_claim(facts, self._settings)
+            claim = await self._patiently(CLAIMS, body, ends_s)
+            self._agents.saw_claim(claim)
+            if env:
+                await self._patiently(SECRETS, belongings.env_secret(facts, env, claim), ends_s)
+        pod = await self.make_pod(facts, keeps_journal=claim is not None, ends_s=ends_s)
+        if env and claim is None:
+            # Kubelet waits for it; the other way round nobody would own it for a while.
+            await self._patiently(SECRETS, belongings.env_secret(facts, env, pod), ends_s)
+        return pod
+
+    async def make_pod(self, facts: AgentFacts, *, keeps_journal: bool, ends_s: float = 0.0) -> Pod:
+        """The pod alone, with its Service. Raises as `make`."""
+        body = self._pod(facts, keeps_journal=keeps_journal)
+        pod = await self._patiently(PODS, body, ends_s)
+        if self._settings.node_host:
+            await self._patiently(SERVICES, belongings.node_port(facts, pod), ends_s)
+        self._agents.saw_pod(pod)
+        return pod
+
+    async def undo(self, facts: AgentFacts) -> None:
+        """Leave nothing of an agent whose making failed. Raises nothing; what resists is logged."""
+        for kind in (PODS, CLAIMS) if self._settings.volume else (PODS,):
+            await self._remove(kind, facts)
+        with contextlib.suppress(TimeoutError):  # the watch is behind; it will see
+            async with asyncio.timeout(_GONE_S):
+                await self._forgotten(facts)
+
+    async def check(self, facts: AgentFacts) -> None:
+        """Whether the cluster would take pods such as ours, its template included.
+
+        Raises:
+            StartFailed: it would not; says why.
+        """
+        body = self._pod(facts, keeps_journal=bool(self._settings.volume))
+        try:
+            await self._api.create(PODS, body, dry_run=True)
+        except GatewayError as error:
+            why = refusal(error, PODS, self._api.namespace)
+            if not why.passing and "does not support dry run" not in why.message:
+                raise StartFailed(f"agents' pods would be refused: {why.message}") from error
+
+    async def _patiently(self, kind: Kind[ObjectT], body: dict[str, Any], ends_s: float) -> ObjectT:
+        """Made, in one try or more. Raises as `make`."""
+        now = asyncio.get_running_loop().time
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._api.create(kind, body)
+            except GatewayError as error:
+                why = refusal(error, kind, self._api.namespace)
+                left_s = ends_s - now()
+                if not why.passing or left_s <= 0:
+                    raise why.as_error() from error
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+    async def _remove(self, kind: Kind[Any], facts: AgentFacts) -> None:
+        """If it is of that very agent, not of another of the same name."""
+        for _ in range(_UNDO_TRIES):
+            try:
+                found = await self._api.get(kind, facts.name)
+                if AgentFacts.read(found.metadata) == facts:
+                    await self._api.delete(kind, facts.name, uid=found.metadata.uid, grace_s=0)
+            except (NotFound, Stale):
+                return
+            except GatewayError as error:
+                _LOG.warning("undo_failed", extra={"pod": facts.name, "reason": str(error)})
+                await asyncio.sleep(_FIRST_PAUSE_S)
+            else:
+                return
+
+    async def _forgotten(self, facts: AgentFacts) -> None:
+        with self._agents.watched(facts.agent_id) as changed:
+            while (known := self._agents.find(facts.agent_id)) is not None:
+                if known.facts != facts or known.deleted_ms is not None:
+                    return
+                await changed.wait()
+                changed.clear()

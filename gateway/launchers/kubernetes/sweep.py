@@ -1,0 +1,132 @@
+"""Brings back what should be there and removes what should not, whichever gateway left it.
+
+Secrets and Services need none of it: they have owners, Kubernetes removes them.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from datetime import UTC, datetime
+
+from gateway.errors import Conflict, GatewayError
+from gateway.launchers.kubernetes.agents import Agents, KnownAgent
+from gateway.launchers.kubernetes.api import ApiServer
+from gateway.launchers.kubernetes.deletion import Deletion
+from gateway.launchers.kubernetes.errors import Stale
+from gateway.launchers.kubernetes.maker import Maker
+from gateway.launchers.kubernetes.objects import PODS, Pod
+
+_LOG = logging.getLogger(__name__)
+
+RETIRE_S = 40.0
+"""Who deletes an agent tells it to retire first; if that gateway dies, another one deletes."""
+_MAKING_S = 10.0
+"""So long a volume may be without its pod because both are just being made."""
+_GAP_S = 0.5
+"""At least, between two rounds."""
+_PATIENCE_S = 5.0
+
+
+class Sweep:
+    """Looks every `every_s`, and soon after something changed that needs it. Owns its task.
+
+    What it looks at is the cache: a round in which nothing has to be done calls nobody.
+    """
+
+    def __init__(
+        self,
+        agents: Agents,
+        maker: Maker,
+        deletion: Deletion,
+        api: ApiServer,
+        *,
+        every_s: float,
+    ) -> None:
+        self._agents = agents
+        self._maker = maker
+        self._deletion = deletion
+        self._api = api
+        self._every_s = every_s
+        self._due = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        agents.listen(self._changed)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="sweep")
+        self._task.add_done_callback(_tell_death)
+
+    async def close(self) -> None:
+        """Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    def _changed(self, agent_id: str) -> None:
+        known = self._agents.find(agent_id)
+        if known is not None and known.deleted_ms is None and _lacks_pod(known):
+            self._due.set()
+
+    async def _run(self) -> None:
+        while True:
+            self._due.clear()
+            for known in self._agents.all():
+                await self._look_after(known)
+            await asyncio.sleep(_GAP_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every_s):
+                    await self._due.wait()
+
+    async def _look_after(self, known: KnownAgent) -> None:
+        agent_id = known.facts.agent_id
+        try:
+            if known.deleted_ms is not None:
+                await self._finish(known, known.deleted_ms)
+            elif known.claim is not None and _lacks_pod(known):
+                await self._bring_back(known)
+        except GatewayError as error:
+            _LOG.warning("sweep_failed", extra={"agent": agent_id, "reason": str(error)})
+        except Exception:  # noqa: BLE001 - a fault of ours must not leave the others alone
+            _LOG.exception("sweep_failed", extra={"agent": agent_id})
+
+    async def _finish(self, known: KnownAgent, marked_ms: int) -> None:
+        """Delete what its gateway did not, because it died or the API server did not answer."""
+        if time.time() * 1000 - marked_ms > RETIRE_S * 1000:
+            await self._deletion.finish(known)
+
+    async def _bring_back(self, known: KnownAgent) -> None:
+        """The pod of a volume: the journal on it goes on."""
+        if known.pod is not None:
+            await self._clear(known.pod)
+            return
+        if _age_s(known) < _MAKING_S:
+            return
+        ends_s = asyncio.get_running_loop().time() + _PATIENCE_S
+        try:
+            await self._maker.make_pod(known.facts, keeps_journal=True, ends_s=ends_s)
+        except Conflict:
+            return  # another gateway was first
+        _LOG.info("pod_made_again", extra={"agent": known.facts.agent_id})
+
+    async def _clear(self, pod: Pod) -> None:
+        """Make way: that pod has ended for good (evicted, or its node is gone)."""
+        if pod.metadata.deletion_timestamp is None:
+            with contextlib.suppress(Stale):
+                await self._api.delete(PODS, pod.metadata.name, uid=pod.metadata.uid, grace_s=0)
+
+
+def _lacks_pod(known: KnownAgent) -> bool:
+    """Whether it has a volume, and no pod that could still run."""
+    ended = known.pod is not None and known.pod.status.phase in ("Failed", "Succeeded")
+    return known.claim is not None and (known.pod is None or ended)
+
+
+def _age_s(known: KnownAgent) -> float:
+    assert known.claim is not None, "asked for agents with a volume"
+    made_at = known.claim.metadata.creation_timestamp
+    return (datetime.now(UTC) - made_at).total_seconds() if made_at else 0.0
+
+
+def _tell_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _LOG.error("task_died", extra={"task": task.get_name()}, exc_info=error)
