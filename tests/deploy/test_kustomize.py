@@ -1,6 +1,7 @@
 """The manifests render, and say what the gateway understands."""
 
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,15 @@ def test_overlays_render(overlay: str) -> None:
     assert re.search(r"image: \S+/forge-gateway:\S+$", manifests, re.MULTILINE)
     assert re.search(r"configMapRef:\n\s+name: forge-gateway-\w{10}$", manifests, re.MULTILINE)
     assert re.search(r"subjects:\n.*\n  name: forge-gateway\n  namespace: forge$", manifests, re.M)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_overlays_name_images_of_this_version(overlay: str) -> None:
+    """What `make images` has built is what is deployed, the agents' image included."""
+    manifests = rendered(FOLDER / "overlays" / overlay)
+    tags = re.findall(r"(?:image: \S+|AGENT_IMAGE_TAG): ?(\S+)$", manifests, re.MULTILINE)
+    assert len(tags) >= 2
+    assert set(tags) == {version("forge-gateway")}
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
