@@ -8,6 +8,7 @@ Rooms, from the door inwards; imports point downwards only:
     journal      the SQLite file: turns, events, marks; the cursor over them
     processes    CLI processes in groups of their own, ended whole
     process_table  what the system tells about processes
+    memory       what the kernel killed for want of it, and the limit
     settings     the environment, read once
     logs         one event a line, for machines
     errors       the error tree        model: the facts all rooms share

@@ -5,7 +5,8 @@ input before it becomes the CLI. The line is written only once the group is
 recorded, so a runtime that is killed at any moment leaves no group that its
 successor does not know: an unrecorded one reads end-of-file and is gone. The
 line carries the group's mark (process_table), by which its descendants are
-found wherever they moved to.
+found wherever they moved to. At the gate it also puts itself before the runtime
+among those that the kernel kills for want of memory.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from agent_runtime.errors import BackendUnusable
+from agent_runtime.memory import MemoryGroup, OomWatch
 from agent_runtime.process_table import (
     MARK_VARIABLE,
     Process,
@@ -32,7 +34,12 @@ from agent_runtime.process_table import (
 STREAM_LIMIT_BYTES = 256 * 1024
 """Twice this of a pipe is buffered before its writer has to wait."""
 
-_GATE = f'IFS= read -r {MARK_VARIABLE} && export {MARK_VARIABLE} && exec "$@"'
+_DIES_FIRST = (
+    "{ read -r forge_score < /proc/self/oom_score_adj && forge_score=$((forge_score + 500)) &&"
+    " echo $((forge_score > 1000 ? 1000 : forge_score)) > /proc/self/oom_score_adj; } 2>/dev/null"
+)
+"""When memory ends, the kernel shall take the CLI and not the runtime, which tells of it."""
+_GATE = f'{_DIES_FIRST}; IFS= read -r {MARK_VARIABLE} && export {MARK_VARIABLE} && exec "$@"'
 _TERM_GRACE_S = 2.0
 _KILL_GRACE_S = 5.0
 """A process that SIGKILL does not end within this hangs in the kernel."""
@@ -46,12 +53,17 @@ class CliProcess:
     """One started process with its pipes. Whoever reads the pipes closes them."""
 
     def __init__(
-        self, transport: asyncio.SubprocessTransport, protocol: "_Pipes", group: ProcessGroup
+        self,
+        transport: asyncio.SubprocessTransport,
+        protocol: "_Pipes",
+        group: ProcessGroup,
+        oom: OomWatch,
     ) -> None:
         assert protocol.stdin is not None
         assert protocol.stdout is not None
         self._transport = transport
         self._protocol = protocol
+        self._oom = oom
         self.group = group
         self.stdin = protocol.stdin
         self.stdout = protocol.stdout
@@ -69,6 +81,22 @@ class CliProcess:
         code = self.returncode
         assert code is not None
         return code
+
+    @property
+    def lack_of_memory(self) -> str:
+        """Says so if it was the kernel that killed this process; "" otherwise."""
+        return self._oom.words() if self.returncode == -signal.SIGKILL else ""
+
+    @property
+    def ending(self) -> str:
+        """How it ended, as in "opencode exited with code 3"."""
+        code = self.returncode
+        if code is None:
+            return "still runs"
+        if code >= 0:
+            return f"exited with code {code}"
+        reason = self.lack_of_memory
+        return f"was ended by {_signal_name(-code)}" + (f", {reason}" if reason else "")
 
     async def write(self, content: bytes) -> None:
         """To its standard input; what is gone, or wants to hear nothing, is not told."""
@@ -90,8 +118,10 @@ class CliProcess:
 class Processes:
     """Starts and ends CLI processes. Owned by the task that runs turns."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, memory: MemoryGroup | None = None) -> None:
+        """`memory`: where the kernel counts what it kills; None: nobody knows."""
         self._record = record
+        self._memory = memory
         self._groups: set[ProcessGroup] = set()
 
     async def spawn(
@@ -105,7 +135,8 @@ class Processes:
         Raises:
             BackendUnusable: nothing can be started in `cwd`.
         """
-        process = await _start(argv, cwd=cwd, env=env, merge_stderr=merge_stderr)
+        watch = OomWatch(self._memory)
+        process = await _start(argv, cwd=cwd, env=env, merge_stderr=merge_stderr, oom=watch)
         self._groups.add(process.group)
         try:
             await self._record(frozenset(self._groups))
@@ -176,7 +207,7 @@ class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):
 
 
 async def _start(
-    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], merge_stderr: bool
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], merge_stderr: bool, oom: OomWatch
 ) -> CliProcess:
     try:
         transport, protocol = await asyncio.get_running_loop().subprocess_exec(
@@ -192,4 +223,11 @@ async def _start(
     except OSError as error:
         raise BackendUnusable(f"{argv[0]} cannot be started in {cwd}: {error.strerror}") from error
     pid = transport.get_pid()
-    return CliProcess(transport, protocol, ProcessGroup(pid, start_time(pid), boot_id()))
+    return CliProcess(transport, protocol, ProcessGroup(pid, start_time(pid), boot_id()), oom)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -10,7 +10,6 @@ even if it was JSON.
 import asyncio
 import shlex
 import shutil
-import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
@@ -125,7 +124,8 @@ class _CommandTurn:
             if self._interrupted:
                 await self._processes.end(process)
             await self._follow(process, content)
-            return self._end(await process.exited())
+            await process.exited()
+            return self._end(process)
         finally:
             await self._processes.end(process)
             process.close_pipes()
@@ -179,17 +179,16 @@ class _CommandTurn:
         async with self._one_at_a_time:
             await self._sink.emit(stderr_event(line))
 
-    def _end(self, code: int) -> TurnEnd:
+    def _end(self, process: CliProcess) -> TurnEnd:
         if self._interrupted:
             return TurnEnd(outcome=Outcome.INTERRUPTED)
-        if code == 0:
+        if process.returncode == 0:
             return TurnEnd(outcome=Outcome.COMPLETED)
-        reason = f"exited with code {code}" if code > 0 else f"was ended by {_signal_name(-code)}"
         tail = self._stderr_tail.strip()
         return TurnEnd(
             outcome=Outcome.FAILED,
-            code=Code.PROMPT_ERROR,
-            message=f"the command {reason}" + (f": {tail}" if tail else ""),
+            code=Code.BACKEND_CRASHED if process.lack_of_memory else Code.PROMPT_ERROR,
+            message=f"the command {process.ending}" + (f": {tail}" if tail else ""),
         )
 
 
@@ -217,10 +216,3 @@ def _find(argv: Sequence[str], env: Mapping[str, str]) -> str:
             f"the command {argv[0]!r} is not found; install it or set {OPTION} to another"
         )
     return path
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -17,6 +17,7 @@ from agent_runtime.errors import SettingsError
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.lock import FolderLock
 from agent_runtime.journal.ticket_budget import VOLATILE_MAX_BYTES, TicketBudget
+from agent_runtime.memory import MemoryGroup
 from agent_runtime.processes import Processes
 from agent_runtime.server.agent_service import AgentService
 from agent_runtime.server.groups import JournalledGroups
@@ -238,7 +239,7 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
         model=journal.fact("model") or settings.model,
         permission_mode=_permission_mode(settings, journal),
         session_id=journal.fact(f"session:{settings.backend}"),
-        processes=Processes(JournalledGroups(journal).record),
+        processes=Processes(JournalledGroups(journal).record, MemoryGroup.own()),
     )
     return load(settings.backend).create(context)
 

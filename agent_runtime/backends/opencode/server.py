@@ -62,8 +62,7 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_EXIT_GRACE_S):
                 await self._process.exited()
-        code = self._process.returncode
-        state = "opencode still runs" if code is None else f"opencode exited with {code}"
+        state = f"opencode {self._process.ending}"
         tail = self._output.decode("utf-8", "replace").strip()
         return f"{state}; the end of its output: {tail}" if tail else state
 

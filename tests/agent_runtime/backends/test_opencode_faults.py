@@ -107,7 +107,7 @@ async def test_an_exit_in_mid_prompt_tells_the_end_of_the_output(
 ) -> None:
     """BackendCrashed says how the CLI ended and what it wrote last."""
     async with started(place, tmp_path, PeerScript(steps=[BEGIN, "exit"])) as backend:
-        with pytest.raises(BackendCrashed, match=r"exited with 3; .*server listening"):
+        with pytest.raises(BackendCrashed, match=r"exited with code 3; .*server listening"):
             await backend.prompt(Message("Hello."), sink)
 
 
@@ -186,7 +186,7 @@ async def test_a_taken_port_is_tried_again(
 async def test_a_cli_that_cannot_start_says_why(place: Place, tmp_path: Path) -> None:
     """The end of its output is in the message, and nothing is left running."""
     script = PeerScript(boot_failures=9, boot_output="the disk is full")
-    with pytest.raises(BackendUnusable, match=r"exited with 1.*the disk is full"):
+    with pytest.raises(BackendUnusable, match=r"exited with code 1.*the disk is full"):
         async with started(place, tmp_path, script):
             pass
     assert not place.alive()
