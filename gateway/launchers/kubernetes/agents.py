@@ -58,6 +58,10 @@ class Agents:
         claims.listen(self._claim_changed)
         targets.listen(self._service_changed)
 
+    async def settle(self, *, within_s: float) -> None:
+        """Until every agent that runs has answered, or that time is up."""
+        await self._answers.settle(within_s=within_s)
+
     async def close(self) -> None:
         await self._answers.close()
 

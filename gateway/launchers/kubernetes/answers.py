@@ -10,7 +10,7 @@ from gateway.launchers import health
 
 _LOG = logging.getLogger(__name__)
 
-_CHECKS = 32
+_CHECKS = 16
 """At the same time; more wait for their turn."""
 _ANSWER_S = 2.0
 """How long one check may take; what does not answer is checked again behind the others."""
@@ -53,6 +53,11 @@ class Answers:
             task = asyncio.create_task(self._ask(agent_id, life), name=f"health-{agent_id}")
             self._tasks[agent_id] = task
             task.add_done_callback(partial(self._asked, agent_id))
+
+    async def settle(self, *, within_s: float) -> None:
+        """Until all that are being asked have answered, or that time is up."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()), timeout=within_s)
 
     async def close(self) -> None:
         tasks = list(self._tasks.values())

@@ -91,8 +91,8 @@ def _waiting(status: ContainerStatus) -> Trouble:
     if reason in _NO_IMAGE:
         return Trouble(reason, _joined("its image cannot be used", told), hopeless=True)
     if ended is not None or reason in _CRASHED:
-        how = how_it_ended(ended) if ended else _joined("it cannot be run", told)
-        return Trouble(reason or "Error", how, hopeless=True)
+        how = how_it_ended(ended) if ended else _joined("cannot be run", told)
+        return Trouble(reason or "Error", f"its container {how}"[:_LONGEST], hopeless=True)
     if reason in _BEGINNING:
         return Trouble(reason or "Starting")
     return Trouble(reason, _joined("its container cannot be made", told))

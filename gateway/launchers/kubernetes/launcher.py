@@ -28,6 +28,8 @@ from gateway.model import Agent, AgentSpec
 from gateway.settings import Settings
 
 _FIRST_LIST_S = 15.0
+_SETTLE_S = 1.0
+"""A gateway that has just started calls an agent ready that is; one that hangs it leaves."""
 _LOOK_UP_S = 2.0
 """Of the one look-up when the cache has no such agent."""
 
@@ -80,6 +82,7 @@ class KubernetesLauncher:
             if reflector is not None:
                 await reflector.start(within_s=_FIRST_LIST_S)
         await self._maker.check(self._sample())
+        await self._agents.settle(within_s=_SETTLE_S)
         self._sweep.start()
 
     async def close(self) -> None:

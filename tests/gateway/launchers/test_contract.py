@@ -15,6 +15,7 @@ from gateway.errors import (
     UnknownBackend,
 )
 from gateway.launchers.protocol import Launcher
+from gateway.model import Agent
 from tests.gateway.launchers.harness import Place, spec, status
 
 HOSTILE_IDS = [
@@ -39,6 +40,13 @@ async def _ready_pid(place: Place, launcher: Launcher) -> int:
     """Tells one life of the runtime from the next: when it began, in ms of the loop's clock."""
     uptime_ms = (await status(place, launcher)).uptime_ms
     return round(asyncio.get_running_loop().time() * 1000) - uptime_ms
+
+
+async def listed(launcher: Launcher, *agents: Agent) -> None:
+    """Wait until that gateway's list is these, in that order."""
+    async with asyncio.timeout(5):
+        while await launcher.list() != list(agents):
+            await asyncio.sleep(0.01)
 
 
 async def test_created_agent_is_ready_and_found(place: Place) -> None:
@@ -152,15 +160,17 @@ async def test_deleted_agent_is_gone_at_once(place: Place) -> None:
 
 
 async def test_gateways_see_each_others_agents(place: Place) -> None:
-    """What one gateway makes or deletes another one knows without being told."""
+    """What one gateway makes or deletes another one knows without being told; that there is
+    one, at once, how it is, soon."""
     one, other = await place.open(), await place.open()
     made = await one.create(spec(), wait_s=20)
+    assert (await other.get("a1")).created_at == made.created_at
+    await listed(other, made)
     assert await other.get("a1") == made
-    assert await other.list() == [made]
     await other.delete("a1")
+    await listed(one)
     with pytest.raises(NotFound):
         await one.get("a1")
-    assert await one.list() == []
 
 
 async def test_agents_outlive_their_gateway(place: Place) -> None:
@@ -234,7 +244,7 @@ async def test_made_by_two_gateways_at_once_is_one_agent(place: Place) -> None:
         one.create(spec(), wait_s=20), other.create(spec(), wait_s=20), return_exceptions=True
     )
     assert [type(result) for result in results if isinstance(result, GatewayError)] == [Conflict]
-    assert (await other.get("a1")).ready
+    await listed(other, *(result for result in results if isinstance(result, Agent)))
 
 
 async def test_nudges_can_be_served(place: Place) -> None:
