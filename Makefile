@@ -65,10 +65,20 @@ proto: $(READY) ## generate the modules beside the .proto files
 docs: $(READY) ## make docs/settings.md and the list of faults in docs/reliability.md
 	$(BIN)/python -m tests.checks --write
 
+.PHONY: images
+images: ## build the images of gateway and agent with docker, podman or buildah; deploy/images.sh has the settings
+	@deploy/images.sh
+
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	--no-header --python-version 3.11
+
 .PHONY: lock
-lock: $(if $(filter .tools/%,$(UV)),.tools/bin/uv) ## resolve pyproject.toml into requirements.lock
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
-		--no-header --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+lock: $(if $(filter .tools/%,$(UV)),.tools/bin/uv) ## resolve pyproject.toml into requirements.lock and those of the images
+	$(COMPILE) --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) -c requirements.lock pyproject.toml -o deploy/locks/gateway.txt
+	for name in agent build npm; do \
+		$(COMPILE) -c requirements.lock --group $$name-image -o deploy/locks/$$name.txt || exit; \
+	done
 
 .PHONY: help
 help: ## this list

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.checks import documented, faults, generated, settings_page
+from tests.checks import documented, faults, generated, image_locks, settings_page
 
 
 def main(arguments: list[str]) -> int:
@@ -13,6 +13,7 @@ def main(arguments: list[str]) -> int:
         return 0
     wrong = [
         *generated.differences(),
+        *image_locks.differences(),
         *settings_page.differences(),
         *faults.differences(),
         *documented.differences(),
