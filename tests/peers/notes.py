@@ -9,7 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.errors import Exhausted, NotFound, Unavailable
-from gateway.launchers.kubernetes.note import MAX_WAITING_BYTES, waiting_bytes
+from gateway.launchers.kubernetes.note import (
+    MAX_BYTES,
+    MAX_WAITING_BYTES,
+    key,
+    waiting_bytes,
+    written,
+)
 from gateway.launchers.notes import Decide, Edit, Note, PodNotes
 from tests.peers.noticed import Noticed
 
@@ -26,12 +32,14 @@ class _Pod:
 class Cluster:
     """The pods themselves.
 
-    `down`: the API server does not answer. `asked` counts edits, `patches` changes.
+    `down`: the API server does not answer. `deaf`: it does what it is told, and that is not heard.
+    `asked` counts edits, `patches` changes.
     `between`: called before each change is written, to let others in; `held`: waited for then.
     """
 
     pods: dict[str, _Pod] = field(default_factory=dict)
     down: bool = False
+    deaf: bool = False
     patches: int = 0
     asked: int = 0
     between: Callable[[], None] = lambda: None
@@ -131,6 +139,8 @@ class ScriptedNotes:
                 self._cluster.patches += 1
                 self._cluster.set(after)
                 await asyncio.sleep(0)
+                if self._cluster.deaf:
+                    raise Unavailable("the API server's answer did not come")
                 return after
             pod = None
         raise Unavailable(f"the notes of agent {agent_id} change too fast")
@@ -149,6 +159,9 @@ def _applied(pod: PodNotes, edit: Edit) -> PodNotes:
     grows = any(note.kind == "waiting" and note.request_id not in pod.notes for note in edit.put)
     if grows and waiting_bytes(notes.values()) > MAX_WAITING_BYTES:
         raise Exhausted("there is no room for more messages")
+    taken = sum(len(key(name)) + len(written(note).encode()) for name, note in notes.items())
+    if edit.put and taken > MAX_BYTES:
+        raise Exhausted("the pod has no room for more notes")
     if notes and not pod.notes and pod.fate == "ending":
-        raise NotFound(f"agent {pod.agent_id} is being deleted")
+        raise Unavailable(f"the pod of agent {pod.agent_id} is being deleted")
     return replace(pod, notes=notes, drained=pod.drained or edit.drained)

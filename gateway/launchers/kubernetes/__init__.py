@@ -16,6 +16,8 @@ Imports point downwards:
     sweep        pods that are missing are made, marked agents deleted, whoever forgot it
     maker        makes an agent's objects, undoes what failed
     deletion     marks and deletes
+    notebook     notes on pods, changed one conditional patch at a time
+    note         one of them as an annotation
     waiting      until an agent is up             view         an agent as others see it
     refusals     why the cluster takes no pod     conditions   why one is not ready
     pod, belongings, environment, template, merge              what the objects look like

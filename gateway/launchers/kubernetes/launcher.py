@@ -15,6 +15,7 @@ from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.deletion import Deletion
 from gateway.launchers.kubernetes.facts import AgentFacts
 from gateway.launchers.kubernetes.maker import Maker
+from gateway.launchers.kubernetes.notebook import Notebook
 from gateway.launchers.kubernetes.objects import CLAIMS, PODS, SERVICES
 from gateway.launchers.kubernetes.pod import PodMaker
 from gateway.launchers.kubernetes.reflector import Reflector
@@ -58,6 +59,9 @@ class KubernetesLauncher:
         self._agents = Agents(self._pods, self._claims, targets)
         pod = PodMaker(settings, keyring, PodTemplate.read(settings.template), gateway_env=env)
         self._maker = Maker(self._api, self._agents, pod, settings)
+        self._notebook = Notebook(
+            self._api, self._agents, start_deadline_s=float(settings.start_deadline)
+        )
         self._waiting = Waiting(self._agents)
         self._deletion = Deletion(
             self._api, self._agents, deliver_s=float(settings.webhook_retry_for)
@@ -72,8 +76,8 @@ class KubernetesLauncher:
         return f"0.0.0.0:{self._nudge_port}"
 
     @property
-    def notes(self) -> Notes | None:
-        return None
+    def notes(self) -> Notes:
+        return self._notebook
 
     async def start(self) -> None:
         self._backends = await asyncio.to_thread(given.installed_backends)

@@ -1,7 +1,6 @@
 """Posting the final of a turn that its agent cannot end any more."""
 
 import logging
-import time
 from dataclasses import replace
 
 from gateway.delivery.answer import Answer, Verdict
@@ -14,19 +13,20 @@ from gateway.keyring import Keyring
 from gateway.launchers.notes import Claim, Note
 from gateway.model import Outcome, Target
 from gateway.relay.pods import sealed
+from gateway.relay.pods.claims import Claims
 
 log = logging.getLogger(__name__)
 
 _LOST = ("AGENT_LOST", "AGENT_START_FAILED")
-_UNSEALED = Answer(Verdict.RETRY, error="no gateway key opens the ticket")
 
 
 class Finals:
     """Posts like any other event of a turn: same pool, breaker, guard and retry policy."""
 
-    def __init__(self, keyring: Keyring, poster: Poster) -> None:
+    def __init__(self, keyring: Keyring, poster: Poster, claims: Claims) -> None:
         self._keyring = keyring
         self._poster = poster
+        self._claims = claims
 
     async def attempt(self, agent_id: str, note: Note) -> Note | None:
         """Post the final that a note's claim has decided, once.
@@ -42,7 +42,7 @@ class Finals:
                 return None
             target = unseal(self._keyring, ticket, agent_id=agent_id, request_id=note.request_id)
         except SealBroken:
-            answer = replace_wait(_UNSEALED, self._poster.policy.sealed_wait_s)
+            answer = self._unsealed()
         else:
             answer = await self._post(target, _post(agent_id, note.request_id, claim, target))
         return self._after(agent_id, note, claim, answer)
@@ -59,7 +59,7 @@ class Finals:
         if answer.verdict not in (Verdict.RETRY, Verdict.HELD):
             log.warning("turn_ended_without_agent", extra={**fields, "status": answer.status})
             return None
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._claims.clock_ms()
         failures = _failures(claim, answer, now_ms)
         if failures.count and is_spent(self._poster.policy, failures):
             log.warning("final_abandoned", extra={**fields, "error": answer.error})
@@ -74,14 +74,16 @@ class Finals:
         )
         return replace(note, claim=later)
 
+    def _unsealed(self) -> Answer:
+        """The key may be on its way to this gateway."""
+        wait_s = self._poster.policy.sealed_wait_s
+        error = "no gateway key opens the ticket"
+        return Answer(Verdict.RETRY, error=error, retry_after_s=wait_s)
+
     def _delay_s(self, failures: Failures, answer: Answer) -> float:
         if answer.verdict is Verdict.HELD:
             return answer.retry_after_s
         return wait_s(self._poster.policy, failures.count, answer)
-
-
-def replace_wait(answer: Answer, retry_after_s: float) -> Answer:
-    return Answer(answer.verdict, error=answer.error, retry_after_s=retry_after_s)
 
 
 def _failures(claim: Claim, answer: Answer, now_ms: int) -> Failures:

@@ -37,7 +37,7 @@ class Pods:
         timing: Timing = STANDARD,
     ) -> None:
         """`ledger` is the one that `attachments` has."""
-        finals = Finals(keyring, poster)
+        finals = Finals(keyring, poster, claims)
         journals = Journals(launcher, links, keyring, timing=timing)
         self._ledger = ledger
         self._orphans = Orphans(finals, claims)

@@ -1,0 +1,193 @@
+"""The notebook: notes as annotations of pods, changed by one conditional patch at a time."""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from gateway.errors import Exhausted, NotFound, Unavailable
+from gateway.launchers.kubernetes import names, note
+from gateway.launchers.kubernetes.agents import Agents
+from gateway.launchers.kubernetes.api import ApiServer
+from gateway.launchers.kubernetes.conditions import trouble
+from gateway.launchers.kubernetes.errors import Stale
+from gateway.launchers.kubernetes.facts import AgentFacts
+from gateway.launchers.kubernetes.fate import fate, is_drained
+from gateway.launchers.kubernetes.objects import PODS, Metadata, Pod
+from gateway.launchers.notes import Decide, Edit, Note, PodNotes
+
+EDIT_S = 10.0
+"""Deadline of one edit, however often it has to be decided."""
+TRIES = 20
+_PAUSE_S = 0.02
+"""The window of the random wait before deciding again; it grows with the tries."""
+
+
+class Notebook:
+    """`Notes` over the cache of all agents and the API server; event loop only.
+
+    Decided first on what is in the cache: where that is behind, the API server refuses the
+    change, and it is decided again on what it says. So a change costs one call as a rule.
+    """
+
+    def __init__(self, api: ApiServer, agents: Agents, *, start_deadline_s: float) -> None:
+        self._api = api
+        self._agents = agents
+        self._start_deadline_s = start_deadline_s
+        self._read: dict[str, tuple[str, Mapping[str, Note]]] = {}
+        self._noted: set[str] = set()
+        self._tell: Callable[[str], None] = lambda _: None
+        agents.listen(self._changed)
+
+    def of(self, agent_id: str) -> PodNotes | None:
+        pod = self._cached(agent_id)
+        return self._state(agent_id, pod) if pod is not None else None
+
+    def noted(self) -> Sequence[str]:
+        return list(self._noted)
+
+    def watch(self, changed: Callable[[str], None]) -> None:
+        self._tell = changed
+
+    async def edit(self, agent_id: str, decide: Decide) -> PodNotes:
+        try:
+            async with asyncio.timeout(EDIT_S):
+                return await self._edit(agent_id, decide)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"the notes of agent {agent_id} could not be changed within {EDIT_S:g} s"
+            ) from error
+
+    async def _edit(self, agent_id: str, decide: Decide) -> PodNotes:
+        pod = self._cached(agent_id)
+        for tried in range(TRIES):
+            pod = pod or await self._live(agent_id)
+            state = self._state(agent_id, pod)
+            edit = decide(state)
+            if edit is None:
+                return state
+            changed = await self._patch(pod, patch(pod.metadata, edit))
+            if changed is not None:
+                self._agents.saw_pod(changed)
+                return self._state(agent_id, changed)
+            pod = None
+            await asyncio.sleep(random.uniform(0, _PAUSE_S * tried))  # noqa: S311 - spreads load
+        raise Unavailable(f"the notes of agent {agent_id} are changed by others all the time")
+
+    async def _patch(self, pod: Pod, body: Mapping[str, object]) -> Pod | None:
+        """None: it is not any more what the change was decided on."""
+        try:
+            return await self._api.patch(PODS, pod.metadata.name, body)
+        except (Stale, NotFound):
+            return None
+
+    def _cached(self, agent_id: str) -> Pod | None:
+        known = self._agents.find(agent_id)
+        return known.pod if known else None
+
+    async def _live(self, agent_id: str) -> Pod:
+        """Raises NotFound."""
+        selector = f"{names.SELECTOR},{names.AGENT_ID}={agent_id}"
+        found = await self._api.list(PODS, selector=selector)
+        for pod in found.objects.values():
+            if AgentFacts.read(pod.metadata) is not None:
+                self._agents.saw_pod(pod)
+                return pod
+        raise NotFound(f"agent {agent_id} has no pod")
+
+    def _state(self, agent_id: str, pod: Pod) -> PodNotes:
+        known = self._agents.find(agent_id)
+        facts = AgentFacts.read(pod.metadata)
+        created_at = pod.metadata.creation_timestamp
+        assert facts is not None, "of agents' pods only"
+        assert created_at is not None, "the API server gives every object one"
+        answers = known is not None and known.answers
+        why = trouble(pod)
+        return PodNotes(
+            agent_id=agent_id,
+            pod_uid=pod.metadata.uid,
+            key_id=facts.key_id,
+            created_ms=round(created_at.timestamp() * 1000),
+            drained=is_drained(pod),
+            answers=answers,
+            keeps_journal=known is not None and known.claim is not None,
+            fate=fate(
+                pod,
+                answers=answers,
+                start_deadline_s=self._start_deadline_s,
+                now=datetime.now(UTC),
+            ),
+            reason=why.reason if why else "",
+            message=why.message if why else "",
+            notes=self._notes(agent_id, pod.metadata),
+        )
+
+    def _notes(self, agent_id: str, metadata: Metadata) -> Mapping[str, Note]:
+        """Read once a version of the pod: this is asked far more often than it changes."""
+        version, notes = self._read.get(agent_id, ("", {}))
+        if version != metadata.resource_version:
+            notes = note.read(metadata.annotations)
+            self._read[agent_id] = (metadata.resource_version, notes)
+        return notes
+
+    def _changed(self, agent_id: str) -> None:
+        pod = self._cached(agent_id)
+        if pod is None:
+            self._read.pop(agent_id, None)
+        if pod is not None and (not is_drained(pod) or self._notes(agent_id, pod.metadata)):
+            self._noted.add(agent_id)
+        else:
+            self._noted.discard(agent_id)
+        self._tell(agent_id)
+
+
+def patch(pod: Metadata, edit: Edit) -> dict[str, object]:
+    """The merge patch that makes this change of exactly that version of a pod.
+
+    Raises:
+        Exhausted: there is no room for it.
+        Unavailable: the pod is being deleted, and takes no finalizer any more.
+    """
+    changes: dict[str, str | None] = {note.key(name): None for name in edit.drop}
+    changes |= {note.key(one.request_id): note.written(one) for one in edit.put}
+    if edit.drained:
+        changes[names.DRAINED] = pod.uid
+    merged = {**pod.annotations, **changes}
+    after = {name: text for name, text in merged.items() if text is not None}
+    notes = note.read(after)
+    if any(_waits_anew(one, pod) for one in edit.put):
+        _check_waiting(notes.values())
+    _check_room(pod.annotations, after)
+    return {
+        "metadata": {
+            "resourceVersion": pod.resource_version,
+            "annotations": changes,
+            "finalizers": _finalizers(pod, held=bool(notes)),
+        }
+    }
+
+
+def _finalizers(pod: Metadata, *, held: bool) -> list[str]:
+    """All of them: a merge patch replaces the list."""
+    others = [name for name in pod.finalizers if name != names.FINALIZER]
+    if not held:
+        return others
+    if pod.deletion_timestamp is not None and names.FINALIZER not in pod.finalizers:
+        raise Unavailable(f"pod {pod.name} is being deleted, and nothing can keep it")
+    return [*others, names.FINALIZER]
+
+
+def _waits_anew(one: Note, pod: Metadata) -> bool:
+    return one.kind == "waiting" and note.key(one.request_id) not in pod.annotations
+
+
+def _check_waiting(notes: Iterable[Note]) -> None:
+    """Claims on what waits already may take more than that."""
+    if note.waiting_bytes(notes) > note.MAX_WAITING_BYTES:
+        raise Exhausted("no more messages may wait on the pod")
+
+
+def _check_room(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    taken = note.room_taken(after)
+    if taken > note.MAX_BYTES and taken > note.room_taken(before):
+        raise Exhausted("the pod has no room for more notes")
