@@ -16,12 +16,20 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_S = 0.2
 LAST_DELAY_S = 10.0
 _CALL_S = 1.0
+_TRIES = 3
+"""Of one address at a time: behind it may be several gateways, some of them dead."""
 _DIRECTORY = "dir:"
+
+_CHANNEL = (
+    # Each try is a connection of its own, and none waits for what another one has met with.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+)
 
 
 class Nudger:
-    """One task. `where`: `host:port`, or `dir:/folder` whose gateway-*.sock are tried in
-    random order until one answers; "": nobody is nudged."""
+    """One task. `where`: `host:port`, behind which any gateway may answer, or `dir:/folder`
+    whose gateway-*.sock are tried in random order until one answers; "": nobody is nudged."""
 
     def __init__(self, *, agent_id: str, where: str, journal: Journal, slot: RelaySlot) -> None:
         self._agent_id = agent_id
@@ -71,14 +79,14 @@ class Nudger:
 
     def _targets(self) -> list[str]:
         if not self._where.startswith(_DIRECTORY):
-            return [self._where]
+            return [self._where] * _TRIES
         folder = Path(self._where.removeprefix(_DIRECTORY))
         targets = [f"unix:{socket}" for socket in folder.glob("gateway-*.sock")]
         random.shuffle(targets)
         return targets
 
     async def _nudge(self, target: str) -> bool:
-        async with grpc.aio.insecure_channel(target) as channel:
+        async with grpc.aio.insecure_channel(target, options=_CHANNEL) as channel:
             stub = relay_pb2_grpc.NudgeServiceStub(channel)
             try:
                 await stub.Nudge(relay_pb2.NudgeRequest(agent_id=self._agent_id), timeout=_CALL_S)
