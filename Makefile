@@ -80,6 +80,15 @@ lock: $(if $(filter .tools/%,$(UV)),.tools/bin/uv) ## resolve pyproject.toml int
 		$(COMPILE) -c requirements.lock --group $$name-image -o deploy/locks/$$name.txt || exit; \
 	done
 
+.PHONY: dev-cluster
+dev-cluster: ## a cluster of kind on this machine, with the images of make images in it
+	@deploy/dev-cluster.sh
+
+OVERLAY ?= dev
+.PHONY: deploy
+deploy: ## apply OVERLAY (dev, production or a folder) to the cluster kubectl points to
+	@deploy/apply.sh $(OVERLAY)
+
 .PHONY: help
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'

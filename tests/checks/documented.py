@@ -15,7 +15,11 @@ _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "deploy/README.md"]
+    return [
+        ROOT / "README.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "deploy").rglob("README.md")),
+    ]
 
 
 def differences() -> Iterator[str]:

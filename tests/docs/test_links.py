@@ -8,7 +8,11 @@ import pytest
 
 from tests.docs.page import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "deploy" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "deploy").rglob("README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 _LINK = re.compile(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
