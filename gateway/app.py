@@ -216,9 +216,15 @@ def gateway_keys(settings: Settings) -> Keyring:
 
     Raises:
         KeyringError: they cannot be used; says why.
+        SettingsError: a pod would have keys of its own, and lose them with itself.
     """
     if settings.gateway_keys_file is not None:
         return Keyring.mounted(settings.gateway_keys_file)
+    if settings.launcher == "kubernetes" and settings.kube_config is None:
+        raise SettingsError(
+            "FORGE_GATEWAY_KEYS_FILE: in a cluster all gateways share the keys of one Secret; "
+            "mount it, with a line that `forge keys gateway` prints, and name its file here"
+        )
     return Keyring.load(settings.state_dir)
 
 

@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from gateway import rotation
-from gateway.app import api_keys, running
+from gateway.app import api_keys, gateway_keys, running
 from gateway.descriptors import ENOUGH
 from gateway.errors import SettingsError, StartFailed
 from gateway.http.apikeys import new_key
@@ -130,6 +130,12 @@ async def test_gateways_with_a_mounted_key_are_one(settings: Settings, tmp_path:
         read = await gateway.log_line("gateway_keys_read", times=2)
         assert read["keys"][1] == new.partition(":")[0]
     assert not (settings.state_dir / "gateway-keys").exists()
+
+
+def test_a_gateway_in_a_cluster_makes_no_keys() -> None:
+    """They would be gone with its pod, and no other replica would know them."""
+    with pytest.raises(SettingsError, match=r"FORGE_GATEWAY_KEYS_FILE.*forge keys gateway"):
+        gateway_keys(Settings(launcher="kubernetes"))
 
 
 def test_a_keys_file_is_always_enforced(tmp_path: Path) -> None:
