@@ -135,6 +135,7 @@ class Processes:
         Raises:
             BackendUnusable: nothing can be started in `cwd`.
         """
+        self._reap_orphans()
         watch = OomWatch(self._memory)
         process = await _start(argv, cwd=cwd, env=env, merge_stderr=merge_stderr, oom=watch)
         self._groups.add(process.group)
@@ -154,10 +155,23 @@ class Processes:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_KILL_GRACE_S):
                 await process.exited()
-            _reap_orphans(process.group)
+        self._reap_orphans()
         if process.group in self._groups:
             self._groups.discard(process.group)
             await self._record(frozenset(self._groups))
+
+    def _reap_orphans(self) -> None:
+        """Where this process is the first of its container, all orphans become its children.
+
+        Those it has started are waited for by the event loop.
+        """
+        if os.getpid() != 1:
+            return
+        own = {group.pgid for group in self._groups}
+        how = os.WEXITED | os.WNOHANG
+        with contextlib.suppress(ChildProcessError):
+            while (dead := os.waitid(os.P_ALL, 0, how | os.WNOWAIT)) and dead.si_pid not in own:
+                os.waitid(os.P_PID, dead.si_pid, how)
 
 
 async def end_leftover(group: ProcessGroup) -> None:
@@ -182,13 +196,6 @@ async def _end_all(members: Callable[[], frozenset[Process]]) -> None:
 def _signal(processes: frozenset[Process], signum: int) -> None:
     for process in processes:
         send(process, signum)
-
-
-def _reap_orphans(group: ProcessGroup) -> None:
-    """Where this process is the first of its container, the group's orphans are its children."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-group.pgid, os.WNOHANG)[0]:
-            pass
 
 
 class _Pipes(asyncio.subprocess.SubprocessStreamProtocol):

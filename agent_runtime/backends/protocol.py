@@ -24,7 +24,8 @@ class BackendContext:
     Attributes:
         workspace: folder the CLI works in; exists.
         home: folder for the CLI's own state, kept as long as the journal; exists.
-        env: the environment the CLI may see (and nothing else of ours).
+        env: the environment the CLI may see (and nothing else of ours); in a pod, where the
+            user's home is read-only, its HOME is `home`.
         options: the backend's own settings: the runtime's variables that begin with
             FORGE_ and the backend's name in capitals, such as FORGE_COMMAND.
         model: "" for the CLI's own default.

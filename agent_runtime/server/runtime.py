@@ -234,7 +234,7 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
     context = BackendContext(
         workspace=settings.workspace,
         home=home,
-        env=Settings.cli_env(env),
+        env=settings.cli_env(env) | ({"HOME": str(home)} if settings.in_pod else {}),
         options={name: value for name, value in env.items() if name.startswith(prefix)},
         model=journal.fact("model") or settings.model,
         permission_mode=_permission_mode(settings, journal),

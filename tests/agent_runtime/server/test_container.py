@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from proto.agent.v1 import agent_pb2
+from proto.relay.v1 import relay_pb2
 from tests.agent_runtime.server.test_life import until_file
 from tests.peers.processes import command_lines, of_folder
-from tests.peers.runtime import Runtime, message, relay_stub, replay, submit
+from tests.peers.runtime import RELAY, Runtime, message, relay_stub, replay, submit
 
 NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
@@ -101,3 +102,31 @@ async def test_a_restarted_container_ends_the_turn_and_nobody_elses_process(
         innocent = "sleep\0007654321\0" in command_lines(tmp_path).splitlines()
         assert innocent is ("sleep" in script)
         assert recorded_groups(tmp_path) == []
+
+
+async def test_the_first_process_of_a_container_keeps_no_zombies(tmp_path: Path) -> None:
+    """Without an init before it, the runtime inherits what its CLIs leave, and buries it."""
+    async with started(Container(tmp_path)) as container, relay_stub(container) as stub:
+        await submit(stub, message("r1", "for i in $(seq 20); do setsid sleep 60 & done"))
+        await replay(stub, "r1")
+        await submit(stub, message("r2", "true"))
+        await replay(stub, "r2")
+        assert container.process is not None
+        (runtime,) = children(container.process.pid)
+        assert children(runtime) == []
+
+
+def children(pid: int) -> list[int]:
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii")
+    return [int(child) for child in told.split()]
+
+
+async def test_the_home_of_a_pods_cli_is_beside_its_journal(tmp_path: Path) -> None:
+    """The image's own home is read-only: a CLI that keeps its state there cannot start."""
+    own = {"FORGE_POD_UID": "u", "HOME": "/home/agent", "FORGE_JOURNAL": "volatile"}
+    async with started(Container(tmp_path, own)) as container, relay_stub(container) as stub:
+        drained = relay_pb2.DrainedRequest(pod_uid="u")
+        await stub.Drained(drained, metadata=RELAY, timeout=10)
+        await submit(stub, message("r1", "echo $HOME"))
+        said, _ = await replay(stub, "r1")
+        assert f"{tmp_path}/state/home" in said.event.event_json.decode()
