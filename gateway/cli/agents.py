@@ -3,14 +3,19 @@
 import asyncio
 import json
 import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 
 from gateway.cli.api import JSON, Api
 from gateway.cli.connection import Connection, connected
+from gateway.cli.ctrl_c import EXIT_STATUS, unless_pressed
 from gateway.cli.printable import printable
+from gateway.cli.seconds import SECONDS
+from gateway.cli.starting import Starting
 from gateway.cli.table import print_facts, print_table
 
 _COLUMNS = ("agent_id", "user_id", "backend", "phase", "ready", "created_at")
@@ -43,6 +48,14 @@ def agents() -> None:
     help="Variable of its environment; without =V taken from yours, unseen by others.",
 )
 @click.option("--label", multiple=True, metavar="K=V", help="Kept with the agent.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=SECONDS,
+    default=60.0,
+    show_default="60s",
+    help="An agent that is not ready by then is deleted again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the agent as JSON.")
 @connected
 def create(
@@ -52,9 +65,14 @@ def create(
     permission_mode: str | None,
     env: Sequence[str],
     label: Sequence[str],
+    timeout_s: float,
     as_json: bool,
 ) -> None:
     """Make an agent, wait until it is ready, print its id.
+
+    What keeps it from being ready is shown as it comes: scheduling, its image,
+    its container. One that cannot be started is deleted again. Ctrl-C stops
+    the waiting only: the agent is there and goes on starting.
 
     \b
     Examples:
@@ -63,24 +81,44 @@ def create(
           --env ANTHROPIC_API_KEY --label team=search
     """
 
-    async def call() -> JSON:
-        async with Api(connection) as api:
-            return await api.create_agent(
-                backend=backend,
-                model=model,
-                permission_mode=permission_mode or "",
-                env=dict(_variable(pair) for pair in env),
-                labels=dict(_pair(pair, "--label") for pair in label),
-            )
-
+    spec: dict[str, Any] = {
+        "backend": backend,
+        "model": model,
+        "permission_mode": permission_mode or "",
+        "env": dict(_variable(pair) for pair in env),
+        "labels": dict(_pair(pair, "--label") for pair in label),
+    }
     began_s = time.monotonic()
-    agent = asyncio.run(call())
+    agent = asyncio.run(_started(connection, spec, timeout_s))
+    if agent is None:
+        sys.exit(EXIT_STATUS)
     if as_json:
         click.echo(json.dumps(agent))
         return
     took_s = time.monotonic() - began_s
     click.echo(printable(str(agent.get("agent_id"))))
     click.echo(printable(f"{agent.get('backend', 'agent')}, ready in {took_s:.1f} s"), err=True)
+
+
+async def _started(connection: Connection, spec: Mapping[str, Any], limit_s: float) -> JSON | None:
+    """Ready; None when Ctrl-C has ended the wait, which is told."""
+    async with Api(connection) as api:
+        starting = Starting(api, tell=_tell, limit_s=limit_s)
+
+        async def start() -> JSON:
+            return await starting.until_ready(await api.create_agent(**spec, wait=False))
+
+        agent = await unless_pressed(start())
+    if agent is None and starting.agent_id:
+        _tell(
+            f"{starting.agent_id} goes on starting; `forge agents get` shows it, "
+            "`forge agents delete` removes it"
+        )
+    return agent
+
+
+def _tell(words: str) -> None:
+    click.echo(printable(words), err=True)
 
 
 @agents.command("list")

@@ -69,8 +69,9 @@ class Api:
         permission_mode: str = "",
         env: Mapping[str, str],
         labels: Mapping[str, str],
+        wait: bool = True,
     ) -> JSON:
-        """The agent, ready."""
+        """The agent, ready; without `wait` as it is when it has just been made."""
         body = {
             "owner_id": self._connection.user,
             "backend": backend,
@@ -79,11 +80,18 @@ class Api:
             "env": env,
             "labels": labels,
         }
-        return await self._call("POST", "/api/v1/agents", body=_given(body), owner=False)
+        query = {} if wait else {"wait": "false"}
+        return await self._call(
+            "POST", "/api/v1/agents", query=query, body=_given(body), owner=False
+        )
 
     async def list_agents(self) -> Sequence[JSON]:
         agents: Sequence[JSON] = (await self._call("GET", "/api/v1/agents")).get("agents", [])
         return agents
+
+    async def show_agent(self, agent_id: str) -> JSON:
+        """What the gateway knows of it."""
+        return await self._call("GET", _agent(agent_id))
 
     async def get_agent(self, agent_id: str) -> JSON:
         """With what the agent says of itself, where it answers."""

@@ -67,7 +67,7 @@ class Line:
                 end.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
+        with suppress(OSError):
             while chunk := await reader.read(_CHUNK):
                 await self._flowing.wait()
                 writer.write(chunk)

@@ -159,11 +159,14 @@ async def test_a_silent_line_is_given_up(
     monkeypatch.setattr(connection, "SILENCE_S", 0.5)
     caplog.set_level(logging.INFO)
     async with watched(place, tmp_path) as seen:
-        seen.line.hold()
         await seen.make("a")
+        await until(lambda: seen.names() == {"a"})
+        caplog.clear()
+        seen.line.hold()
+        await seen.make("b")
         await until(lambda: "watch_broken" in caplog.messages)
         seen.line.heal()
-        await until(lambda: seen.names() == {"a"})
+        await until(lambda: seen.names() == {"a", "b"})
 
 
 async def test_a_dead_line_is_not_hammered(place: KubernetesPlace, tmp_path: Path) -> None:

@@ -89,12 +89,14 @@ class ScriptedGateway:
         refusals: path endings, and the (status, body, headers) they are answered with.
         breaks: streams yet to be broken off: after how many events, and with what last word
             ("" for none).
+        before: what a new agent says of itself before it is ready, a look each.
         calls: (method, path with query, body, authorization) of every request.
     """
 
     script: Sequence[Payload] = ()
     refusals: dict[str, tuple[int, Any, dict[str, str]]] = field(default_factory=dict)
     breaks: list[tuple[int, str]] = field(default_factory=list)
+    before: Iterator[Payload] = field(default_factory=lambda: iter(()))
     calls: list[tuple[str, str, Any, str]] = field(default_factory=list)
     url: str = ""
     _turns: dict[str, ScriptedTurn] = field(default_factory=dict)
@@ -130,11 +132,12 @@ class ScriptedGateway:
             case "GET", ["", "healthz"]:
                 return JSONResponse({"status": "ok"})
             case "POST", [""]:
-                return JSONResponse(agent, 201)
+                return JSONResponse(agent | next(self.before, {}), 201)
             case "GET", [""]:
                 return JSONResponse({"agents": [agent], "total": 1})
             case "GET", ["", "agt-1"]:
-                return JSONResponse(agent | {"state": "idle", "latest_seq": 7})
+                live = {"state": "idle", "latest_seq": 7}
+                return JSONResponse(agent | live | next(self.before, {}))
             case "DELETE", ["", "agt-1"]:
                 return Response(status_code=204)
             case "POST", ["", "agt-1", "messages"]:

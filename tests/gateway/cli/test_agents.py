@@ -1,10 +1,13 @@
 """forge agents and interrupt: what is asked of the gateway and how answers look."""
 
+import asyncio
+import itertools
 import json
+import signal
 
 import pytest
 
-from tests.gateway.cli.command import forge
+from tests.gateway.cli.command import LIMIT_S, end, forge, start
 from tests.gateway.cli.scripted_gateway import ScriptedGateway
 
 
@@ -31,6 +34,81 @@ async def test_create_prints_the_id_alone(peer: ScriptedGateway) -> None:
             "labels": {"team": "x"},
         }
     ]
+
+
+UNSCHEDULABLE = {
+    "phase": "Pending",
+    "ready": False,
+    "reason": "Unschedulable",
+    "message": "no node takes it: 0/1 nodes are available: 1 Insufficient cpu.",
+}
+NO_IMAGE = {
+    "phase": "Pending",
+    "ready": False,
+    "reason": "ErrImageNeverPull",
+    "message": "its image cannot be used: \x1b[31mgone",
+}
+DELETED = ("DELETE", "/api/v1/agents/agt-1?user_id=ada")
+
+
+async def test_create_tells_what_keeps_an_agent(peer: ScriptedGateway) -> None:
+    """Each news once and harmless, while the id alone goes to standard output."""
+    pulling = {"phase": "Pending", "ready": False, "reason": "ContainerCreating"}
+    peer.before = itertools.chain(itertools.repeat(UNSCHEDULABLE, 12), itertools.repeat(pulling, 2))
+    ended = await forge("agents", "create", env=env_of(peer))
+    assert (ended.status, ended.out) == (0, "agt-1\n")
+    told = ended.err.splitlines()
+    assert told[0] == f"Pending, Unschedulable: {UNSCHEDULABLE['message']}"
+    assert told[1] == "Pending, ContainerCreating"
+    assert told[2].startswith("command, ready in ")
+    assert peer.calls[0][1] == "/api/v1/agents?wait=false"
+
+
+async def test_an_agent_that_cannot_start_is_deleted(peer: ScriptedGateway) -> None:
+    """At once where no waiting helps, with the reason; nothing is left behind."""
+    peer.before = itertools.repeat(NO_IMAGE)
+    ended = await forge("agents", "create", env=env_of(peer))
+    assert (ended.status, ended.out) == (1, "")
+    assert "ErrImageNeverPull: its image cannot be used" in ended.err
+    assert "\x1b" not in ended.err
+    assert "it is deleted" in ended.err
+    assert DELETED in [call[:2] for call in peer.calls]
+
+
+async def test_an_agent_that_takes_too_long_is_deleted(peer: ScriptedGateway) -> None:
+    """--timeout bounds the wait; what kept it is told."""
+    peer.before = itertools.repeat(UNSCHEDULABLE)
+    ended = await forge("agents", "create", "--timeout", "300ms", env=env_of(peer))
+    assert ended.status == 1
+    assert "was not ready within 0.3 s: Pending, Unschedulable: no node takes it" in ended.err
+    assert DELETED in [call[:2] for call in peer.calls]
+
+
+async def test_what_cannot_be_deleted_is_named(peer: ScriptedGateway) -> None:
+    """Nobody is told that nothing is left when something is."""
+    peer.before = itertools.repeat(NO_IMAGE)
+    peer.refusals["agt-1"] = (503, {"error": "service_unavailable", "message": "not now"}, {})
+    ended = await forge("agents", "create", env=env_of(peer))
+    assert ended.status == 1
+    assert "agt-1 could not be started" in ended.err
+
+
+async def test_ctrl_c_leaves_the_agent_and_says_so(peer: ScriptedGateway) -> None:
+    """Status 130, the id, and what can be done with it."""
+    peer.before = itertools.repeat(UNSCHEDULABLE)
+    process = await start("agents", "create", env=env_of(peer))
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(LIMIT_S):
+            await process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            words = (await process.stderr.read()).decode()
+            assert await process.wait() == 130
+        assert "agt-1 goes on starting" in words
+        assert "forge agents delete" in words
+        assert DELETED not in [call[:2] for call in peer.calls]
+    finally:
+        await end(process)
 
 
 async def test_list_get_delete(peer: ScriptedGateway) -> None:
