@@ -11,6 +11,9 @@ RuntimeFault
 +-- Closing             takes no new command any more
 +-- NotDrained          takes no new command yet
 +-- UnknownTurn         no such request_id
++-- UnknownPrompt       no such prompt_id
++-- Answered            the prompt has been answered already
++-- TooLate             the prompt waits for no answer any more
 +-- Trimmed             rows from there on are not kept any more
 +-- BackendUnusable     the CLI is missing, of a wrong version, or cannot start
 +-- BackendCrashed      the CLI ended in mid-turn
@@ -63,6 +66,18 @@ class NotDrained(RuntimeFault):
 
 class UnknownTurn(RuntimeFault):
     """The journal knows no turn of that request_id."""
+
+
+class UnknownPrompt(RuntimeFault):
+    """The backend never asked under that prompt_id, or so long ago that nothing is left of it."""
+
+
+class Answered(RuntimeFault):
+    """Another reply, or the policy, came first."""
+
+
+class TooLate(RuntimeFault):
+    """The prompt's time is up, or its turn has ended."""
 
 
 class Trimmed(RuntimeFault):

@@ -62,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Literal["default", "acceptEdits", "bypassPermissions"],
         Meta(description="What the CLI may do without being asked"),
     ] = msgspec.field(name="PERMISSION_MODE", default="acceptEdits")
+    policy: Annotated[
+        str, Meta(description="What to allow, to ask and to deny, as JSON; see docs/api.md")
+    ] = msgspec.field(name="FORGE_POLICY", default="")
     turn_limit_s: Annotated[
         Annotated[float, Meta(gt=0)], Meta(description="Longest running time of a turn, in seconds")
     ] = msgspec.field(name="FORGE_TURN_LIMIT_S", default=1800.0)

@@ -7,7 +7,7 @@
     +-- Unsupported          the agent's backend cannot do it; names the capability
     +-- NotFound             no such agent (or not the caller's), no such turn
     +-- Gone                 the events asked for are not kept any more
-    +-- Conflict             the request_id stands for other content
+    +-- Conflict             the request_id stands for other content; it is answered already
     +-- Exhausted            the agent takes no more for now; retry_after_s
     +-- Unavailable          the agent cannot be reached now; retry_after_s
     |   +-- StartFailed      it could not be made or started; nothing is left

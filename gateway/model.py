@@ -9,10 +9,26 @@ Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Unknown"]
 """Kubernetes' words for a pod's life, used by every launcher."""
 
 
+Action = Literal["allow", "ask", "deny"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What is allowed, asked and denied: globs of tools, the first that matches counts.
+
+    `timeout_ms`: how long a prompt waits, 0: not said here; `on_timeout` "" likewise.
+    """
+
+    rules: tuple[tuple[str, Action], ...] = ()
+    timeout_ms: int = 0
+    on_timeout: Literal["", "reject", "allow"] = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
     """What a caller asks for when an agent is made.
 
+    `policy`: a Policy as the agent reads it, "" for none.
     `env` reaches the agent's process only, never a log or an answer.
     """
 
@@ -21,6 +37,7 @@ class AgentSpec:
     backend: str
     model: str = ""
     permission_mode: str = "acceptEdits"
+    policy: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,6 +75,28 @@ class LiveStatus:
     permission_mode: str
     uptime_ms: int
     capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The answer to a prompt: a `decision` and why, or one list of `answers` a question."""
+
+    prompt_id: str
+    decision: Literal["", "once", "always", "reject"] = ""
+    message: str = ""
+    answers: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPrompt:
+    """What an agent has asked and nobody has answered. `data`: JSON, as in its event."""
+
+    prompt_id: str
+    request_id: str
+    kind: Literal["permission", "question"]
+    data: bytes
+    asked_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

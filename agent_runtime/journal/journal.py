@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from agent_runtime.errors import Exhausted
 from agent_runtime.journal import deliveries, retention, schema, statements
 from agent_runtime.journal.cursor import MAX_SEQ, Cursor
+from agent_runtime.journal.prompts import PromptBook
 from agent_runtime.journal.rows import (
     MAX_PARK_MS,
     Acceptance,
@@ -46,6 +47,7 @@ class Journal:
         self._reader = schema.connect(folder)
         self._writer = Writer(schema.connect(folder))
         self._watches: set[Watch] = set()
+        self.prompts = PromptBook(self._reader, self._writer)
         self._space = Space(self._reader, self._writer, max_bytes)
         self._tails: dict[int, list[statements.NewRow]] = {}
 
@@ -63,7 +65,7 @@ class Journal:
     # Changes: durable when what they return is done, and only then visible.
 
     async def accept(self, command: Command) -> Acceptance:
-        """Raises Exhausted, Invalid."""
+        """Raises Exhausted, Invalid; of a reply also UnknownPrompt, Answered, TooLate."""
         await self._refuse_when_full(command)
         size = command.request.ByteSize()
         self._space.sent(size)

@@ -125,6 +125,7 @@ def forget(connection: sqlite3.Connection, bounds: Bounds) -> int:
     given = (bounds.before_ms, bounds.before_turn, _SLICE_TURNS)
     turns = connection.execute(_FORGET, given).fetchall()
     connection.executemany("DELETE FROM rejects WHERE turn = ?", turns)
+    connection.executemany("DELETE FROM prompts WHERE turn = ?", turns)
     return len(turns)
 
 

@@ -27,6 +27,7 @@ class CommandKind(IntEnum):
     INTERRUPT = 3
     SET_PERMISSION_MODE = 4
     SET_MODEL = 5
+    REPLY = 16
 
     @property
     def queued(self) -> bool:
@@ -51,6 +52,38 @@ class Command:
     kinds: tuple[str, ...] = ()
     coalesce_ms: int = 0
     waited: bool = False
+
+
+class PromptKind(IntEnum):
+    PERMISSION = 1
+    QUESTION = 2
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class PromptState(IntEnum):
+    OPEN = 0
+    ANSWERED = 1
+    DECIDED = 2
+    """By the policy or the permission mode: nobody was asked."""
+    EXPIRED = 3
+    ENDED = 4
+    """With its turn, or withdrawn by the CLI."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What the backend asks. `data`: that of its event, without what is large."""
+
+    prompt_id: str
+    turn: int
+    kind: PromptKind
+    data: bytes
+    asked_ms: int
+    expires_ms: int
+    state: PromptState = PromptState.OPEN
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,19 @@ MIGRATIONS = (
         CASE WHEN ticket IS NULL OR abandoned IS NOT NULL THEN last_seq ELSE acked_seq END;
     DROP TRIGGER nothing_after_a_final;                    -- append looks, once for a group
     """,
+    """
+    CREATE TABLE prompts (
+        prompt_id  TEXT PRIMARY KEY,
+        turn       INTEGER NOT NULL,
+        kind       INTEGER NOT NULL,             -- rows.PromptKind
+        data       BLOB NOT NULL,
+        asked_ms   INTEGER NOT NULL,
+        expires_ms INTEGER NOT NULL,
+        state      INTEGER NOT NULL              -- rows.PromptState
+    );
+    CREATE INDEX prompts_of_turn ON prompts (turn);
+    CREATE INDEX prompts_open ON prompts (state) WHERE state = 0;
+    """,
 )
 
 

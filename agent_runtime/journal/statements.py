@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
+from agent_runtime.journal import prompts
 from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Turn
 from agent_runtime.journal.ticket_budget import TicketBudget
 from proto.agent.v1.agent_pb2 import AgentRequest
@@ -59,7 +60,9 @@ def accept(connection: sqlite3.Connection, command: Command, tickets: TicketBudg
 
     Raises:
         Exhausted: too many turns are unsettled, or their tickets are too large.
-        Invalid: the interrupt names a turn that is not known.
+        Invalid: the interrupt names a turn that is not known, or the reply answers another
+            kind of prompt.
+        UnknownPrompt, Answered, TooLate: the prompt takes no reply.
     """
     known = find(connection, command.request.request_id)
     if known is not None:
@@ -73,6 +76,8 @@ def accept(connection: sqlite3.Connection, command: Command, tickets: TicketBudg
         _refuse_when_too_large(connection, command.request.ByteSize())
     if command.kind is CommandKind.INTERRUPT:
         _name_target(connection, command)
+    if command.kind is CommandKind.REPLY:
+        prompts.answer(connection, command.request.reply)
     _insert(connection, command)
     turn = find(connection, command.request.request_id)
     assert turn is not None
@@ -193,6 +198,7 @@ def finish(
     (command_bytes,) = connection.execute(
         "SELECT length(command) FROM turns WHERE turn = ?", (turn,)
     ).fetchone()
+    prompts.end_turn(connection, turn)
     connection.execute(_FINISH, (relay_pb2.TURN_STATE_ENDED, outcome, turn))
     settle(connection, turn)
     return seq, len(final) - command_bytes

@@ -53,7 +53,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
     async def GetStatus(
         self, request: agent_pb2.GetStatusRequest, context: object
     ) -> agent_pb2.GetStatusResponse:
-        return self._status.read()
+        return self._status.read(prompts=request.prompts)
 
     async def Shutdown(
         self, request: agent_pb2.ShutdownRequest, context: object

@@ -6,12 +6,15 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from agent_runtime.errors import (
+    Answered,
     Closing,
     Exhausted,
     Invalid,
     NotDrained,
     RuntimeFault,
+    TooLate,
     Trimmed,
+    UnknownPrompt,
     Unsupported,
 )
 from agent_runtime.journal.cursor import Cursor
@@ -33,6 +36,9 @@ _CODES: dict[type[RuntimeFault], str] = {
     UnknownCommand: "UNKNOWN_COMMAND",
     Invalid: "BAD_REQUEST",
     Unsupported: "UNSUPPORTED",
+    UnknownPrompt: "NOT_FOUND",
+    Answered: "CONFLICT",
+    TooLate: "GONE",
     _Conflict: "CONFLICT",
     Exhausted: "EXHAUSTED",
     Closing: "CLOSING",

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 
 from agent_runtime.errors import (
+    Answered,
     Closing,
     Exhausted,
     Invalid,
@@ -15,7 +16,9 @@ from agent_runtime.errors import (
     JournalClosed,
     NotDrained,
     RuntimeFault,
+    TooLate,
     Trimmed,
+    UnknownPrompt,
     UnknownTurn,
     Unsupported,
 )
@@ -49,6 +52,9 @@ _STATUS: dict[type[RuntimeFault], grpc.StatusCode] = {
     Closing: grpc.StatusCode.FAILED_PRECONDITION,
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     UnknownTurn: grpc.StatusCode.NOT_FOUND,
+    UnknownPrompt: grpc.StatusCode.NOT_FOUND,
+    Answered: grpc.StatusCode.ALREADY_EXISTS,
+    TooLate: grpc.StatusCode.OUT_OF_RANGE,
     Trimmed: grpc.StatusCode.OUT_OF_RANGE,
     JournalBroken: grpc.StatusCode.UNAVAILABLE,
     JournalClosed: grpc.StatusCode.UNAVAILABLE,

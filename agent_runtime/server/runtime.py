@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend, BackendContext
 from agent_runtime.backends.registry import load
-from agent_runtime.errors import SettingsError
+from agent_runtime.errors import Invalid, SettingsError
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.lock import FolderLock
 from agent_runtime.journal.ticket_budget import VOLATILE_MAX_BYTES, TicketBudget
@@ -32,6 +32,7 @@ from agent_runtime.server.tokens import TokenInterceptor
 from agent_runtime.server.usage import Usage
 from agent_runtime.settings import Settings
 from agent_runtime.turns.drained import Drained
+from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.runner import Runner
 from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
@@ -86,6 +87,7 @@ class _Runtime:
             drained=self._drained,
             backend=_backend(settings, env, journal),
             mode=PermissionMode.parse(_permission_mode(settings, journal)),
+            policy=_policy(settings),
             turn_limit_s=settings.turn_limit_s,
             grace_s=settings.grace_s,
         )
@@ -248,6 +250,13 @@ def _ticket_budget(settings: Settings) -> TicketBudget:
     """Where a journal goes with its pod, notes stand in for it."""
     bounded = settings.in_pod and settings.volatile
     return TicketBudget(VOLATILE_MAX_BYTES if bounded else None)
+
+
+def _policy(settings: Settings) -> Policy:
+    try:
+        return Policy.read(settings.policy)
+    except Invalid as error:
+        raise SettingsError(f"FORGE_POLICY: {error}") from error
 
 
 def _permission_mode(settings: Settings, journal: Journal) -> str:

@@ -17,7 +17,8 @@ class Status:
         self._runner = runner
         self._started = time.monotonic()
 
-    def read(self) -> agent_pb2.GetStatusResponse:
+    def read(self, *, prompts: bool = False) -> agent_pb2.GetStatusResponse:
+        """`prompts`: those that are open, too."""
         return agent_pb2.GetStatusResponse(
             agent_id=self._settings.agent_id,
             session_id=self._runner.session_id,
@@ -28,7 +29,21 @@ class Status:
             uptime_ms=int((time.monotonic() - self._started) * 1000),
             backend=self._runner.backend_name,
             capabilities=self._runner.capabilities,
+            prompts=self._prompts() if prompts else (),
         )
+
+    def _prompts(self) -> list[agent_pb2.OpenPrompt]:
+        return [
+            agent_pb2.OpenPrompt(
+                prompt_id=prompt.prompt_id,
+                request_id=request_id,
+                kind=prompt.kind.word,
+                data_json=prompt.data,
+                asked_ms=prompt.asked_ms,
+                expires_ms=prompt.expires_ms,
+            )
+            for prompt, request_id in self._journal.prompts.opened()
+        ]
 
     def _state(self) -> agent_pb2.AgentState.ValueType:
         if self._runner.processing:

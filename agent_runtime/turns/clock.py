@@ -12,6 +12,7 @@ class TurnClock:
         self.limit_s = limit_s
         self._left_s = limit_s
         self._stops = 0
+        self._on = False
         self._timer: asyncio.TimerHandle | None = None
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once the time is up."""
@@ -19,10 +20,12 @@ class TurnClock:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Around the turn."""
+        self._on = True
         self._go()
         try:
             yield
         finally:
+            self._on = False
             self._hold()
 
     @contextmanager
@@ -38,6 +41,8 @@ class TurnClock:
                 self._go()
 
     def _go(self) -> None:
+        if not self._on:
+            return
         self._timer = asyncio.get_running_loop().call_later(self._left_s, self._end)
 
     def _hold(self) -> None:

@@ -6,7 +6,8 @@ import secrets
 
 from agent_runtime.errors import Invalid
 from agent_runtime.journal.rows import Command, CommandKind
-from proto.agent.v1.agent_pb2 import AgentRequest
+from agent_runtime.turns.policy import Policy
+from proto.agent.v1.agent_pb2 import AgentRequest, ReplyRequest
 from proto.relay.v1.relay_pb2 import DeliveryOptions
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -15,6 +16,8 @@ MAX_TICKET_BYTES = 8 * 1024
 KIND_GLOB = re.compile(r"[a-z.*?\[\]!-]{1,64}")
 MAX_KINDS = 32
 MAX_COALESCE_MS = 10_000
+PROMPT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+MAX_REPLY_BYTES = 64 * 1024
 MODES = ("default", "acceptEdits", "bypassPermissions")
 
 _KINDS = {
@@ -22,6 +25,7 @@ _KINDS = {
     "interrupt": CommandKind.INTERRUPT,
     "set_permission_mode": CommandKind.SET_PERMISSION_MODE,
     "set_model": CommandKind.SET_MODEL,
+    "reply": CommandKind.REPLY,
 }
 
 
@@ -96,10 +100,24 @@ def _check_fields(command: AgentRequest) -> None:
             raise Invalid("content: must not be empty")
         if command.send_message.timeout_ms < 0:
             raise Invalid("timeout_ms: must not be negative")
+        Policy.of(command.send_message.policy)
     if command.HasField("set_permission_mode") and command.set_permission_mode.mode not in MODES:
         raise Invalid(f"mode: one of {', '.join(MODES)} is needed")
     if command.HasField("set_model") and not MODEL.fullmatch(command.set_model.model):
         raise Invalid("model: 1 to 256 printable characters without spaces are needed")
+    if command.HasField("reply"):
+        _check_reply(command.reply)
     target = command.interrupt.target if command.HasField("interrupt") else ""
     if target and not REQUEST_ID.fullmatch(target):
         raise Invalid("target: a request_id is needed")
+
+
+def _check_reply(reply: ReplyRequest) -> None:
+    if not PROMPT_ID.fullmatch(reply.prompt_id):
+        raise Invalid("prompt_id: 1 to 128 of A-Z a-z 0-9 . _ : - are needed")
+    if reply.ByteSize() > MAX_REPLY_BYTES:
+        raise Invalid(f"message and answers: at most {MAX_REPLY_BYTES} bytes together")
+    if bool(reply.decision) == bool(reply.answers):
+        raise Invalid("decision or answers: one of them is needed")
+    if any(not all(chosen.answers) or not chosen.answers for chosen in reply.answers):
+        raise Invalid("answers: to each question one text at least is needed, none of them empty")

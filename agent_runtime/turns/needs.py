@@ -17,7 +17,14 @@ def check_supported(request: AgentRequest, backend: Backend) -> None:
 
 def _needed(request: AgentRequest) -> Iterator[Capability]:
     match request.WhichOneof("command"):
+        case "send_message" if request.send_message.HasField("policy"):
+            yield Capability.PERMISSIONS
         case "set_model":
             yield Capability.SET_MODEL
+        case "reply":
+            if request.reply.answers:
+                yield Capability.QUESTIONS
+            else:
+                yield Capability.PERMISSIONS
         case "set_permission_mode":
             yield Capability.SET_PERMISSION_MODE

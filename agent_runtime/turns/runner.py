@@ -13,10 +13,13 @@ from agent_runtime.journal.rows import OUTCOMES, Acceptance, Command, CommandKin
 from agent_runtime.model import Code, Outcome, TurnEnd
 from agent_runtime.turns import ends
 from agent_runtime.turns.clock import TurnClock
+from agent_runtime.turns.consent import Consent
 from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.needs import check_supported
+from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.prompt import Prompt
 from agent_runtime.turns.sink import JournalSink, Voice
+from agent_runtime.turns.waiting import Waiting
 from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ class Runner:
         drained: Drained,
         backend: Backend,
         mode: PermissionMode,
+        policy: Policy,
         turn_limit_s: float,
         grace_s: float,
     ) -> None:
@@ -42,6 +46,8 @@ class Runner:
         self._drained = drained
         self._backend = backend
         self._mode = mode
+        self._policy = policy
+        self._waiting = Waiting(journal.prompts)
         self._turn_limit_s = turn_limit_s
         self._grace_s = grace_s
         self._voice = Voice(backend.name)
@@ -213,7 +219,13 @@ class Runner:
             session_fact=self._session_fact,
             clock=clock,
             merge=self._backend.merge,
-            mode=self._mode,
+            consent=Consent(
+                turn=turn.turn,
+                policy=Policy.of(message.policy).over(self._policy),
+                mode=self._mode,
+                waiting=self._waiting,
+                clock=clock,
+            ),
         )
         prompt = Prompt(self._backend, Message(message.content), sink, clock)
         self._running = (turn, prompt)
@@ -246,6 +258,8 @@ class Runner:
                 await self._backend.set_permission_mode(request.set_permission_mode.mode)
                 self._mode = PermissionMode.parse(request.set_permission_mode.mode)
                 await self._journal.put_fact("permission_mode", request.set_permission_mode.mode)
+            case CommandKind.REPLY:
+                self._waiting.answer(request.reply)
             case CommandKind.MESSAGE:
                 raise Invalid("a message waits in the queue")
 

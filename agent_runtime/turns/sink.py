@@ -8,25 +8,21 @@ from dataclasses import dataclass
 import msgspec
 
 from agent_runtime.backends.asks import (
-    Decision,
     PermissionAnswer,
     PermissionAsk,
     QuestionAnswer,
     QuestionAsk,
 )
-from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Turn
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.coalescer import Coalescer, Merge
+from agent_runtime.turns.consent import Consent
 from agent_runtime.turns.kinds import wanted_kinds
-from agent_runtime.turns.permissions import UNATTENDED, decide
 from proto.agent.v1 import agent_pb2
 
 log = logging.getLogger(__name__)
-
-_INTERRUPTED = PermissionAnswer(decision=Decision.REJECT, message="The turn was interrupted.")
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """Of an event's own JSON, and of its data; a larger one keeps only its type."""
@@ -81,14 +77,14 @@ class JournalSink:
         session_fact: str,
         clock: TurnClock,
         merge: Merge,
-        mode: PermissionMode,
+        consent: Consent,
     ) -> None:
         self._journal = journal
         self._voice = voice
         self._turn = turn
         self._session_fact = session_fact
         self._clock = clock
-        self._mode = mode
+        self._consent = consent
         self._wanted = wanted_kinds(turn.kinds.split())
         self._coalescer = (
             Coalescer(within_s=turn.coalesce_ms / 1000, merge=merge, put=self._put)
@@ -117,16 +113,15 @@ class JournalSink:
             self.session_id = session_id
 
     async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-        if self._given_up.is_set():
-            return _INTERRUPTED
-        return decide(ask, self._mode)
+        return await self._consent.permission(ask)
 
     async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-        return QuestionAnswer.same(ask, UNATTENDED)
+        return await self._consent.question(ask)
 
     def give_up(self) -> None:
-        """Let nothing wait for room any more."""
+        """Let nothing wait any more, neither for room nor for the user."""
         self._given_up.set()
+        self._consent.give_up()
 
     def close(self) -> None:
         """Nothing more comes: journal what was held back."""

@@ -18,6 +18,7 @@ from gateway.http.forms import (
     VariableName,
     VariableValue,
 )
+from gateway.http.policy import PolicyBody
 from gateway.model import Agent, LiveStatus, Phase
 
 Env = Annotated[
@@ -45,6 +46,7 @@ class CreateAgent(Body, frozen=True, kw_only=True):
     backend: BackendName | UnsetType = UNSET
     model: ModelName | UnsetType = UNSET
     permission_mode: PermissionMode | UnsetType = UNSET
+    policy: PolicyBody | UnsetType = UNSET
     env: Env | UnsetType = UNSET
     labels: Labels | UnsetType = UNSET
 

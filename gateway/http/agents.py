@@ -22,6 +22,7 @@ from gateway.http.agentmodels import (
 )
 from gateway.http.forms import plain
 from gateway.http.operations import Answer, Call, Operation, json_response
+from gateway.http.policy import policy_text
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent, AgentSpec, LiveStatus
 
@@ -135,6 +136,7 @@ class AgentsResource:
             backend=plain(body.backend, self._default_backend),
             model=plain(body.model),
             permission_mode=plain(body.permission_mode, DEFAULT_PERMISSION_MODE),
+            policy=policy_text(body.policy),
             env=_plain_map(body.env),
             labels=_plain_map(body.labels),
         )

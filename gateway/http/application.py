@@ -14,6 +14,7 @@ from gateway.http.agents import AgentsResource, Life
 from gateway.http.bodies import Bodies
 from gateway.http.browser import PageGuard, is_loopback
 from gateway.http.callers import Doorman, Keys
+from gateway.http.commands import Commands
 from gateway.http.cors import Cors
 from gateway.http.docs import DocsResource
 from gateway.http.endpoint import Endpoint, Rules
@@ -22,10 +23,11 @@ from gateway.http.eventstream import Streams
 from gateway.http.exchange import Exchange
 from gateway.http.failures import Failures
 from gateway.http.health import HealthResource
-from gateway.http.messages import Commands, MessagesResource
+from gateway.http.messages import MessagesResource
 from gateway.http.metrics import Metrics, MetricsResource
 from gateway.http.openapi import OpenApiResource, describe
 from gateway.http.operations import Operation
+from gateway.http.prompts import Prompts, PromptsResource
 from gateway.http.tokens import Tokens, TokensResource
 from gateway.http.turns import Turns, TurnsResource
 from gateway.launchers.protocol import Launcher
@@ -35,7 +37,7 @@ BODIES_AT_ONCE = 16
 """The largest bodies that are held at the same time; of smaller ones more."""
 
 
-class Lifecycle(Life, Tokens, Protocol):
+class Lifecycle(Life, Tokens, Prompts, Protocol):
     """What agents are asked beyond their launcher."""
 
 
@@ -74,6 +76,7 @@ def build(settings: Settings, rooms: Rooms) -> ASGIApp:
         MessagesResource(rooms.launcher, rooms.commands),
         EventsResource(rooms.launcher, rooms.readback, rooms.streams),
         TurnsResource(rooms.launcher, rooms.readback),
+        PromptsResource(rooms.launcher, rooms.lifecycle, rooms.commands),
         TokensResource(rooms.launcher, rooms.lifecycle),
         MetricsResource(metrics),
         openapi,

@@ -121,6 +121,33 @@ class KindGlob(Form):
     example = "tool.*"
 
 
+class ToolGlob(Form):
+    """Tools in a backend's own words, `*`, `?`, `[` as in names of files."""
+
+    pattern = r"[!-~]+"
+    needed = "a tool such as `bash` or `web*`, up to 128 printable characters without spaces,"
+    longest = 128
+    example = "bash"
+
+
+class PromptId(Form):
+    """Names what an agent has asked."""
+
+    pattern = r"[A-Za-z0-9._:-]+"
+    needed = "1 to 128 letters, digits, `.`, `_`, `:` or `-`"
+    longest = 128
+    example = "per_0123456789abcdef"
+
+
+class Told(Form):
+    """What a user says to a prompt."""
+
+    pattern = r"[\s\S]+"
+    needed = "a text of 1 to 16384 characters"
+    longest = 16384
+    example = "Use the staging table instead"
+
+
 class Content(Form):
     """What the user says."""
 

@@ -1,9 +1,8 @@
 """Commands to an agent: messages and interrupts. Each is durable when it is answered."""
 
 import math
-import secrets
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -11,70 +10,23 @@ from starlette.responses import Response
 
 from gateway.http.agentmodels import OwnerQuery
 from gateway.http.agents import ONE, own_agent
-from gateway.http.bodies import Body
-from gateway.http.delivery import DeliveryOptions, clear_options, target_of
-from gateway.http.forms import Content, RequestId, Unsupported, WebhookSecret, WebhookUrl, plain
-from gateway.http.operations import Answer, Call, Header, Operation, json_response
-from gateway.http.problems import Problem
-from gateway.launchers.protocol import Launcher
-from gateway.model import Accepted, Agent, Delivery, Target
-
-IDEMPOTENCY_KEY = Header(
-    name="Idempotency-Key",
-    form=RequestId,
-    what="The same as request_id; a repeat is answered like the first time",
+from gateway.http.commands import (
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    Command,
+    Commands,
+    repeat,
+    request_id_of,
 )
-_REPLAYED = {
-    "Idempotent-Replayed": {
-        "schema": {"type": "string", "const": "true"},
-        "description": "It had been accepted before",
-    }
-}
+from gateway.http.delivery import clear_options
+from gateway.http.forms import Content, RequestId, Unsupported, plain
+from gateway.http.operations import Answer, Call, Operation, json_response
+from gateway.http.policy import PolicyBody, policy_of
+from gateway.launchers.protocol import Launcher
 
 TimeoutS = Annotated[
     float, Meta(gt=0, le=86400, description="Limit of the turn's running time in seconds")
 ]
-
-
-class Commands(Protocol):
-    """What makes commands durable (`gateway.relay.accept`)."""
-
-    async def message(
-        self,
-        agent: Agent,
-        request_id: str,
-        content: str,
-        *,
-        timeout_ms: int = 0,
-        target: Target | None,
-        delivery: Delivery | None = None,
-    ) -> Accepted: ...
-
-    async def interrupt(
-        self,
-        agent: Agent,
-        request_id: str,
-        *,
-        turn: str = "",
-        target: Target | None,
-        delivery: Delivery | None = None,
-    ) -> Accepted: ...
-
-
-class Command(Body, frozen=True, kw_only=True):
-    """What all commands say: where their events go, how, and their id.
-
-    Without `webhook_url` they go nowhere and are read back.
-    """
-
-    webhook_url: WebhookUrl | UnsetType = UNSET
-    webhook_secret: WebhookSecret | UnsetType = UNSET
-    request_id: RequestId | UnsetType = UNSET
-    delivery: DeliveryOptions | UnsetType = UNSET
-
-    def target(self) -> Target | None:
-        """Raises BadRequest."""
-        return target_of(plain(self.webhook_url), plain(self.webhook_secret), self.delivery)
 
 
 class SendMessage(Command, frozen=True, kw_only=True):
@@ -82,6 +34,7 @@ class SendMessage(Command, frozen=True, kw_only=True):
 
     content: Content
     timeout_s: TimeoutS | UnsetType = UNSET
+    policy: PolicyBody | UnsetType = UNSET
     attachments: Unsupported | UnsetType = UNSET
 
 
@@ -137,10 +90,10 @@ class MessagesResource:
                         what="It is durable",
                         model=MessageAccepted,
                         example=MessageAccepted(request_id=_REQUEST_ID, agent_id=_AGENT_ID),
-                        headers=_REPLAYED,
+                        headers=REPLAYED,
                     )
                 },
-                errors=(404, 409, 429),
+                errors=(404, 409, 422, 429),
             ),
             Operation(
                 method="POST",
@@ -157,7 +110,7 @@ class MessagesResource:
                         what="It is durable",
                         model=InterruptAccepted,
                         example=InterruptAccepted(request_id=_REQUEST_ID, agent_id=_AGENT_ID),
-                        headers=_REPLAYED,
+                        headers=REPLAYED,
                     )
                 },
                 errors=(404, 409, 429),
@@ -165,7 +118,7 @@ class MessagesResource:
         ]
 
     async def _send(self, call: Call[OwnerQuery, SendMessage]) -> Response:
-        request_id = _request_id(call)
+        request_id = request_id_of(call)
         target = call.body.target()
         agent = await own_agent(self._launcher, call)
         timeout_s = call.body.timeout_s
@@ -174,14 +127,15 @@ class MessagesResource:
             request_id,
             plain(call.body.content),
             timeout_ms=0 if timeout_s is UNSET else math.ceil(timeout_s * 1000),
+            policy=policy_of(call.body.policy),
             target=target,
             delivery=clear_options(call.body.delivery),
         )
         answer = MessageAccepted(request_id=accepted.request_id, agent_id=agent.agent_id)
-        return json_response(answer, 202, _repeat(accepted))
+        return json_response(answer, 202, repeat(accepted))
 
     async def _interrupt(self, call: Call[OwnerQuery, Interrupt]) -> Response:
-        request_id = _request_id(call)
+        request_id = request_id_of(call)
         target = call.body.target()
         agent = await own_agent(self._launcher, call)
         accepted = await self._commands.interrupt(
@@ -192,19 +146,4 @@ class MessagesResource:
             delivery=clear_options(call.body.delivery),
         )
         answer = InterruptAccepted(request_id=accepted.request_id, agent_id=agent.agent_id)
-        return json_response(answer, 202, _repeat(accepted))
-
-
-def _request_id(call: Call[Any, Any]) -> str:
-    """From the body or the header, else a new one. Raises Problem 400."""
-    given = plain(call.body.request_id)
-    key = IDEMPOTENCY_KEY.value(call.headers)
-    if given and key and given != key:
-        raise Problem(400, f"request_id and {IDEMPOTENCY_KEY.name} differ; send one of them")
-    request_id = given or key or f"req_{secrets.token_hex(8)}"
-    call.trace.request_id = request_id
-    return request_id
-
-
-def _repeat(accepted: Accepted) -> dict[str, str]:
-    return {"Idempotent-Replayed": "true"} if accepted.replayed else {}
+        return json_response(answer, 202, repeat(accepted))

@@ -19,11 +19,12 @@ _MEANINGS: Mapping[int, str] = {
     401: "No API key, or one that is not known",
     403: "The API key may not act for that owner, or the page of that Origin may not call",
     404: "There is no such agent or turn, or it is somebody else's",
-    409: "The request_id has been used for other content",
-    410: "Events that were asked for are not kept any more",
+    409: "The request_id has been used for other content; or it has been answered",
+    410: "Events that were asked for are not kept any more; or an answer comes too late",
     413: "The body is too large",
     415: "The body is not `application/json`",
     421: "The Host is not one this gateway answers to",
+    422: "The backend of the agent cannot do it; the message names the capability",
     429: "The agent takes no more for now; repeat after Retry-After",
     431: "The request line and headers are too large",
     500: "A fault of the gateway",
@@ -37,6 +38,7 @@ _ERROR_HEADERS: Mapping[int, Document] = {
 _PATH_PARAMETERS: Mapping[str, Document] = {
     "agent_id": {"type": "string", "pattern": "^[A-Za-z0-9._-]+$", "maxLength": 128},
     "request_id": forms.RequestId.schema(),
+    "prompt_id": forms.PromptId.schema(),
 }
 _REQUEST_ID_HEADER = {
     "X-Request-Id": {
@@ -172,7 +174,7 @@ def _answer(answer: Answer) -> Document:
     if answer.model is not None:
         content = {
             "schema": {"$ref": _REF.format(name=answer.model.__name__)},
-            "example": msgspec.to_builtins(answer.example),
+            "example": msgspec.json.decode(msgspec.json.encode(answer.example)),
         }
         described["content"] = {answer.media: content}
     elif answer.media:

@@ -12,7 +12,7 @@ from gateway.delivery.ticket import seal
 from gateway.errors import BadRequest, Conflict, GatewayError, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Accepted, Agent, Delivery, Target
+from gateway.model import Accepted, Agent, Delivery, Policy, Reply, Target
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, translate
 from gateway.relay.pods.waiting import Waiting
@@ -57,6 +57,7 @@ class Accept:
         content: str,
         *,
         timeout_ms: int = 0,
+        policy: Policy | None = None,
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted:
@@ -68,11 +69,16 @@ class Accept:
             NotFound: the agent is gone.
             BadRequest: the agent refuses a field, or the guard the address; names it.
             Conflict: the request_id stands for other content.
+            Unsupported: its backend cannot do it.
             Exhausted: the agent takes no more for now.
             Unavailable: it does not answer; repeating the same is safe.
         """
         try:
-            sent = agent_pb2.SendMessageRequest(content=content, timeout_ms=timeout_ms)
+            sent = agent_pb2.SendMessageRequest(
+                content=content,
+                timeout_ms=timeout_ms,
+                policy=_told_policy(policy) if policy else None,
+            )
         except ValueError as error:
             raise BadRequest(
                 "content: it is not Unicode text, or timeout_s out of range"
@@ -92,6 +98,34 @@ class Accept:
         """Ends the named turn, or the running one; itself a short turn. Raises as `message`."""
         interrupt = agent_pb2.InterruptRequest(target=turn)
         request = agent_pb2.AgentRequest(request_id=request_id, interrupt=interrupt)
+        return await self._command(agent, request, target, delivery)
+
+    async def reply(
+        self,
+        agent: Agent,
+        request_id: str,
+        reply: Reply,
+        *,
+        target: Target | None,
+        delivery: Delivery | None = None,
+    ) -> Accepted:
+        """Answers what the agent asked; itself a short turn. Raises as `message`, and:
+
+        Raises:
+            NotFound: there never was such a prompt.
+            Conflict: it has been answered.
+            Gone: it waits no more.
+        """
+        try:
+            told = agent_pb2.ReplyRequest(
+                prompt_id=reply.prompt_id,
+                decision=reply.decision,
+                message=reply.message,
+                answers=[agent_pb2.Chosen(answers=chosen) for chosen in reply.answers],
+            )
+        except ValueError as error:
+            raise BadRequest("message or answers: they are not Unicode text") from error
+        request = agent_pb2.AgentRequest(request_id=request_id, reply=told)
         return await self._command(agent, request, target, delivery)
 
     async def _command(
@@ -167,3 +201,11 @@ class Accept:
                     case grpc.StatusCode.DEADLINE_EXCEEDED:
                         await self._links.renew(link)
                 raise translate(error, agent.agent_id) from error
+
+
+def _told_policy(policy: Policy) -> agent_pb2.Policy:
+    return agent_pb2.Policy(
+        rules=[agent_pb2.Rule(tool=tool, action=action) for tool, action in policy.rules],
+        timeout_ms=policy.timeout_ms,
+        on_timeout=policy.on_timeout,
+    )

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Literal
 
 import grpc
 
+from gateway.delivery.payload import moment
 from gateway.errors import GatewayError, NotFound
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Agent, LiveStatus
+from gateway.model import Agent, LiveStatus, OpenPrompt
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, translate
 from gateway.relay.timing import STANDARD, Timing
@@ -54,19 +56,7 @@ class Lifecycle:
         Raises:
             Unavailable, NotFound: it does not answer in time, or is gone.
         """
-        target = await self._launcher.reach(agent.agent_id, timeout_s=self._timing.status_s)
-        token = self.client_token(agent)
-        async with self._links.to(target) as link:
-            try:
-                told = await agent_pb2_grpc.AgentServiceStub(link.channel).GetStatus(
-                    agent_pb2.GetStatusRequest(),
-                    metadata=bearer(token),
-                    timeout=self._timing.status_s,
-                )
-            except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                    await self._links.renew(link)
-                raise translate(error, agent.agent_id) from error
+        told = await self._ask(agent, agent_pb2.GetStatusRequest())
         return LiveStatus(
             session_id=told.session_id,
             state=_STATES.get(told.state, "unknown"),
@@ -76,6 +66,36 @@ class Lifecycle:
             uptime_ms=told.uptime_ms,
             capabilities=tuple(told.capabilities),
         )
+
+    async def prompts(self, agent: Agent) -> Sequence[OpenPrompt]:
+        """What it has asked and nobody has answered, oldest first. Raises as `status`."""
+        told = await self._ask(agent, agent_pb2.GetStatusRequest(prompts=True))
+        return [
+            OpenPrompt(
+                prompt_id=prompt.prompt_id,
+                request_id=prompt.request_id,
+                kind="question" if prompt.kind == "question" else "permission",
+                data=prompt.data_json,
+                asked_at=moment(prompt.asked_ms),
+                expires_at=moment(prompt.expires_ms),
+            )
+            for prompt in told.prompts
+        ]
+
+    async def _ask(
+        self, agent: Agent, request: agent_pb2.GetStatusRequest
+    ) -> agent_pb2.GetStatusResponse:
+        target = await self._launcher.reach(agent.agent_id, timeout_s=self._timing.status_s)
+        token = self.client_token(agent)
+        async with self._links.to(target) as link:
+            try:
+                return await agent_pb2_grpc.AgentServiceStub(link.channel).GetStatus(
+                    request, metadata=bearer(token), timeout=self._timing.status_s
+                )
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    await self._links.renew(link)
+                raise translate(error, agent.agent_id) from error
 
     async def delete(self, agent_id: str, *, graceful: bool) -> None:
         """Make the agent be gone for the API, then tell its runtime to retire.

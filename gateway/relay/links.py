@@ -9,6 +9,7 @@ import grpc
 
 from gateway.errors import (
     BadRequest,
+    Conflict,
     Exhausted,
     GatewayError,
     Gone,
@@ -107,6 +108,8 @@ def translate(error: grpc.aio.AioRpcError, agent_id: str) -> GatewayError:
             return BadRequest(error.details() or "the agent refuses this command")
         case grpc.StatusCode.NOT_FOUND:
             return NotFound(error.details() or f"agent {agent_id} does not know it")
+        case grpc.StatusCode.ALREADY_EXISTS:
+            return Conflict(error.details() or f"agent {agent_id} has it already")
         case grpc.StatusCode.OUT_OF_RANGE:
             return Gone(error.details() or f"agent {agent_id} does not keep it any more")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:

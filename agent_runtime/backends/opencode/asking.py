@@ -8,12 +8,14 @@ from typing import TypeVar
 from agent_runtime.backends.asks import Decision, PermissionAnswer, PermissionAsk, QuestionAsk
 from agent_runtime.backends.opencode.asked import permission_of, question_of
 from agent_runtime.backends.opencode.client import Client, Refused
-from agent_runtime.backends.opencode.events import Event
+from agent_runtime.backends.opencode.events import Event, shape
+from agent_runtime.backends.opencode.shapes import Replied
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.errors import BackendCrashed
 
 log = logging.getLogger(__name__)
 
+_SETTLED = ("permission.replied", "question.replied", "question.rejected")
 _INTERRUPTED = PermissionAnswer(decision=Decision.REJECT, message="The turn was interrupted.")
 
 
@@ -29,7 +31,7 @@ class Asking:
     def __init__(self, client: Client, sink: TurnSink) -> None:
         self._client = client
         self._sink = sink
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._interrupted = False
 
     def interrupt(self) -> None:
@@ -42,6 +44,8 @@ class Asking:
             self._begin(self._permission, asked)
         elif event.type == "question.asked" and (question := question_of(event)):
             self._begin(self._question, question)
+        elif event.type in _SETTLED and (told := shape(event, Replied)):
+            self._settle(told.request_id)
 
     async def refuse(self, prompt_id: str) -> None:
         """A permission that an abort has left pending."""
@@ -49,7 +53,7 @@ class Asking:
 
     async def close(self) -> None:
         """The prompt is over: nobody waits for an answer any more."""
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -62,11 +66,17 @@ class Asking:
                 log.info("answer_lost", extra={"reason": str(crash)})
 
         task = asyncio.create_task(until_answered(), name="opencode-ask")
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        self._tasks[ask.prompt_id] = task
+        task.add_done_callback(lambda done: self._done(ask.prompt_id, done))
 
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
+    def _settle(self, prompt_id: str) -> None:
+        """The CLI waits no more: it had our answer, or an `always` covers this one, too."""
+        if prompt_id in self._tasks:
+            self._tasks[prompt_id].cancel()
+
+    def _done(self, prompt_id: str, task: "asyncio.Task[None]") -> None:
+        if self._tasks.get(prompt_id) is task:
+            del self._tasks[prompt_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("ask_failed", exc_info=error)
 

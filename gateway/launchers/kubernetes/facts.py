@@ -20,6 +20,7 @@ _WRITTEN = {
     "backend": names.BACKEND,
     "model": names.MODEL,
     "permission_mode": names.PERMISSION_MODE,
+    "policy": names.POLICY,
     "key_id": names.KEY_ID,
 }
 """Texts, as they are."""
@@ -34,6 +35,7 @@ class AgentFacts:
     backend: str
     model: str
     permission_mode: str
+    policy: str
     key_id: str
     created_at: datetime
     labels: Mapping[str, str]
@@ -47,6 +49,7 @@ class AgentFacts:
             backend=spec.backend,
             model=spec.model,
             permission_mode=spec.permission_mode,
+            policy=spec.policy,
             key_id=key_id,
             created_at=created_at,
             labels=dict(spec.labels),

@@ -44,6 +44,7 @@ class AgentEnvironment:
             "AGENT_CWD": str(folder.workspace),
             "AGENT_MODEL": facts.model,
             "PERMISSION_MODE": facts.permission_mode,
+            "FORGE_POLICY": facts.policy,
             "FORGE_STATE_DIR": str(folder.path),
             "FORGE_LISTEN": folder.target,
             "FORGE_CLIENT_TOKEN_SHA256": hashed("client"),

@@ -24,6 +24,7 @@ class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str]
     labels: dict[str, str]
     key_id: str
+    policy: str = ""
     created_at: Annotated[datetime, Meta(tz=True)]
 
     @classmethod
@@ -34,6 +35,7 @@ class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
             backend=spec.backend,
             model=spec.model,
             permission_mode=spec.permission_mode,
+            policy=spec.policy,
             env=dict(spec.env),
             labels=dict(spec.labels),
             key_id=key_id,

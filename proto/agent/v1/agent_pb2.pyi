@@ -81,6 +81,7 @@ class AgentRequest(_message.Message):
     INTERRUPT_FIELD_NUMBER: _builtins.int
     SET_PERMISSION_MODE_FIELD_NUMBER: _builtins.int
     SET_MODEL_FIELD_NUMBER: _builtins.int
+    REPLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names the turn; [A-Za-z0-9_-]{1,128}. Empty: the agent makes one."""
     @_builtins.property
@@ -91,6 +92,8 @@ class AgentRequest(_message.Message):
     def set_permission_mode(self) -> Global___SetPermissionModeRequest: ...
     @_builtins.property
     def set_model(self) -> Global___SetModelRequest: ...
+    @_builtins.property
+    def reply(self) -> Global___ReplyRequest: ...
     def __init__(
         self,
         *,
@@ -99,12 +102,13 @@ class AgentRequest(_message.Message):
         interrupt: Global___InterruptRequest | None = ...,
         set_permission_mode: Global___SetPermissionModeRequest | None = ...,
         set_model: Global___SetModelRequest | None = ...,
+        reply: Global___ReplyRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "reply", b"reply", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "request_id", b"request_id", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "reply", b"reply", "request_id", b"request_id", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["send_message", "interrupt", "set_permission_mode", "set_model"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["send_message", "interrupt", "set_permission_mode", "set_model", "reply"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -116,25 +120,160 @@ class SendMessageRequest(_message.Message):
 
     CONTENT_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     content: _builtins.str
     """What the user says; UTF-8, not empty."""
     timeout_ms: _builtins.int
     """Limit of the turn's running time in milliseconds, from its start and not
     from its acceptance. 0: the agent's default (30 min).
+    Time in which it waits for a reply to a prompt, or is held up by a full
+    journal, does not count.
     """
+    @_builtins.property
+    def policy(self) -> Global___Policy:
+        """Goes before the agent's own policy."""
+
     def __init__(
         self,
         *,
         content: _builtins.str = ...,
         timeout_ms: _builtins.int = ...,
+        policy: Global___Policy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "policy", b"policy", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SendMessageRequest: _TypeAlias = SendMessageRequest  # noqa: Y015
+
+@_typing.final
+class Policy(_message.Message):
+    """What happens when the backend asks for permission. The rules come before the
+    permission mode; of several that match, the first one counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    ON_TIMEOUT_FIELD_NUMBER: _builtins.int
+    timeout_ms: _builtins.int
+    """How long a prompt waits for its reply. 0: the agent's own, else 10 min."""
+    on_timeout: _builtins.str
+    """What becomes of a permission then: "reject" or "allow"; "" the agent's own,
+    else "reject". A question is answered with "decide yourself".
+    """
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rule]: ...
+    def __init__(
+        self,
+        *,
+        rules: _abc.Iterable[Global___Rule] | None = ...,
+        timeout_ms: _builtins.int = ...,
+        on_timeout: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_timeout", b"on_timeout", "rules", b"rules", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Policy: _TypeAlias = Policy  # noqa: Y015
+
+@_typing.final
+class Rule(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOL_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    tool: _builtins.str
+    """A glob of tools in the backend's own words, such as "bash" or "web*".
+    Questions are the tool "question".
+    """
+    action: _builtins.str
+    """"allow", "ask" or "deny"."""
+    def __init__(
+        self,
+        *,
+        tool: _builtins.str = ...,
+        action: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "tool", b"tool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Rule: _TypeAlias = Rule  # noqa: Y015
+
+@_typing.final
+class ReplyRequest(_message.Message):
+    """The answer to a prompt, which a permission.asked or question.asked event
+    announced. Refused on the stream, or by Submit:
+      NOT_FOUND    there never was such a prompt
+      CONFLICT     (ALREADY_EXISTS) it has been answered, by a reply or by the policy
+      GONE         (OUT_OF_RANGE) too late: its time is up, or its turn has ended
+      BAD_REQUEST  (INVALID_ARGUMENT) it is a question and this is none of its answers, or
+                   the other way round
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMPT_ID_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    prompt_id: _builtins.str
+    """`prompt_id` of the event's data."""
+    decision: _builtins.str
+    """To a permission: "once", "always" (this and what the backend takes for
+    alike, for the rest of its session) or "reject".
+    """
+    message: _builtins.str
+    """Why it is rejected, for the model."""
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Chosen]:
+        """To a question: one for each of its questions."""
+
+    def __init__(
+        self,
+        *,
+        prompt_id: _builtins.str = ...,
+        decision: _builtins.str = ...,
+        message: _builtins.str = ...,
+        answers: _abc.Iterable[Global___Chosen] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "decision", b"decision", "message", b"message", "prompt_id", b"prompt_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplyRequest: _TypeAlias = ReplyRequest  # noqa: Y015
+
+@_typing.final
+class Chosen(_message.Message):
+    """Labels of options, or a text of one's own; one at least."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Chosen: _TypeAlias = Chosen  # noqa: Y015
 
 @_typing.final
 class InterruptRequest(_message.Message):
@@ -381,12 +520,17 @@ Global___Usage: _TypeAlias = Usage  # noqa: Y015
 class GetStatusRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    PROMPTS_FIELD_NUMBER: _builtins.int
+    prompts: _builtins.bool
+    """Tell the open prompts, too."""
     def __init__(
         self,
+        *,
+        prompts: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["prompts", b"prompts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -405,6 +549,7 @@ class GetStatusResponse(_message.Message):
     UPTIME_MS_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     CAPABILITIES_FIELD_NUMBER: _builtins.int
+    PROMPTS_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     session_id: _builtins.str
     state: Global___AgentState.ValueType
@@ -420,6 +565,10 @@ class GetStatusResponse(_message.Message):
         set_permission_mode, resume, reasoning, usage, cost.
         """
 
+    @_builtins.property
+    def prompts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenPrompt]:
+        """Oldest first, when they were asked for."""
+
     def __init__(
         self,
         *,
@@ -432,14 +581,55 @@ class GetStatusResponse(_message.Message):
         uptime_ms: _builtins.int = ...,
         backend: _builtins.str = ...,
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
+        prompts: _abc.Iterable[Global___OpenPrompt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "capabilities", b"capabilities", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "capabilities", b"capabilities", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "prompts", b"prompts", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class OpenPrompt(_message.Message):
+    """What the backend has asked and nobody has answered yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMPT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DATA_JSON_FIELD_NUMBER: _builtins.int
+    ASKED_MS_FIELD_NUMBER: _builtins.int
+    EXPIRES_MS_FIELD_NUMBER: _builtins.int
+    prompt_id: _builtins.str
+    request_id: _builtins.str
+    """The turn that waits for it."""
+    kind: _builtins.str
+    """"permission" or "question"."""
+    data_json: _builtins.bytes
+    """The data of its event, one JSON object; without its input when that is large."""
+    asked_ms: _builtins.int
+    """Unix time in milliseconds."""
+    expires_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        prompt_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        data_json: _builtins.bytes = ...,
+        asked_ms: _builtins.int = ...,
+        expires_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_ms", b"asked_ms", "data_json", b"data_json", "expires_ms", b"expires_ms", "kind", b"kind", "prompt_id", b"prompt_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenPrompt: _TypeAlias = OpenPrompt  # noqa: Y015
 
 @_typing.final
 class ShutdownRequest(_message.Message):

@@ -70,10 +70,13 @@ class AgentServiceServicer:
         BAD_REQUEST      request_id is not [A-Za-z0-9_-]{1,128}, or a field is
         out of range; the message says which
         UNSUPPORTED      the backend cannot do it; the message names the capability
-        CONFLICT         the request_id has been used for other content
+        CONFLICT         the request_id has been used for other content, or the
+        prompt has been answered
+        NOT_FOUND        there is no such prompt
         EXHAUSTED        too many turns are unsettled; repeat later
         CLOSING          the agent is ending
-        GONE             a repeat of a turn whose events are not kept any more
+        GONE             a repeat of a turn whose events are not kept any more, or
+        a reply that comes too late
         A request_id that has been used for the same content replays that turn from
         its first response.
         """

@@ -91,7 +91,7 @@ class SubmitRequest(_message.Message):
     """
     @_builtins.property
     def request(self) -> _agent_pb2.AgentRequest:
-        """request_id is required here; the reply to a prompt comes with attachments."""
+        """request_id is required here."""
 
     @_builtins.property
     def delivery(self) -> Global___DeliveryOptions: ...

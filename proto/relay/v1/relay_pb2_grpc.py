@@ -84,6 +84,7 @@ class RelayServiceServicer:
         unless the command is one that waited; or shutting down
         UNIMPLEMENTED        the backend cannot do it: the trailing metadata
         forge-capability names what it lacks
+        NOT_FOUND, ALREADY_EXISTS, OUT_OF_RANGE   see agent.v1.ReplyRequest
         RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

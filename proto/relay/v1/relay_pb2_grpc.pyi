@@ -52,6 +52,7 @@ class RelayServiceStub:
                            unless the command is one that waited; or shutting down
       UNIMPLEMENTED        the backend cannot do it: the trailing metadata
                            forge-capability names what it lacks
+      NOT_FOUND, ALREADY_EXISTS, OUT_OF_RANGE   see agent.v1.ReplyRequest
       RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
     """
     Relay: _grpc.StreamStreamMultiCallable[_relay_pb2.RelayUp, _relay_pb2.RelayDown]
@@ -109,6 +110,7 @@ class RelayServiceAsyncStub(RelayServiceStub):
                            unless the command is one that waited; or shutting down
       UNIMPLEMENTED        the backend cannot do it: the trailing metadata
                            forge-capability names what it lacks
+      NOT_FOUND, ALREADY_EXISTS, OUT_OF_RANGE   see agent.v1.ReplyRequest
       RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
     """
     Relay: _aio.StreamStreamMultiCallable[_relay_pb2.RelayUp, _relay_pb2.RelayDown]  # type: ignore[assignment]
@@ -169,6 +171,7 @@ class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
                                unless the command is one that waited; or shutting down
           UNIMPLEMENTED        the backend cannot do it: the trailing metadata
                                forge-capability names what it lacks
+          NOT_FOUND, ALREADY_EXISTS, OUT_OF_RANGE   see agent.v1.ReplyRequest
           RESOURCE_EXHAUSTED   too many unsettled turns, or the journal is full
         """
 

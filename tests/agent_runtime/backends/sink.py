@@ -14,7 +14,8 @@ from agent_runtime.backends.asks import (
 )
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.model import BackendEvent, Kind
-from agent_runtime.turns.permissions import UNATTENDED, decide
+from agent_runtime.turns.permissions import UNATTENDED, decide, unanswered
+from agent_runtime.turns.policy import Policy
 
 
 class RecordingSink:
@@ -54,7 +55,7 @@ class RecordingSink:
 
     async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
         self.asked.append(ask)
-        return decide(ask, self.mode)
+        return decide(ask, Policy(), self.mode) or unanswered(ask, Policy())
 
     async def question(self, ask: QuestionAsk) -> QuestionAnswer:
         self.asked.append(ask)

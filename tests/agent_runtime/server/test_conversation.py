@@ -13,8 +13,8 @@ from proto.agent.v1 import agent_pb2
 from tests.agent_runtime.commands import final
 from tests.agent_runtime.commands import message as command
 from tests.agent_runtime.journal.test_retention import fill
+from tests.agent_runtime.turns.bench import Bench, bench
 from tests.agent_runtime.turns.scripted import ScriptedBackend, echo
-from tests.agent_runtime.turns.test_runner import Bench, bench
 from tests.peers.runtime import message
 
 

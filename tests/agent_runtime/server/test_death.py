@@ -14,6 +14,7 @@ from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_slot import RelaySlot
 from agent_runtime.server.usage import Usage
 from agent_runtime.turns.drained import Drained
+from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.runner import Runner
 from tests.agent_runtime import commands
 from tests.agent_runtime.turns.scripted import ScriptedBackend
@@ -68,6 +69,7 @@ async def test_the_idle_watch_ends_though_something_happens_in_that_moment(tmp_p
                 drained=Drained(journal, ""),
                 backend=ScriptedBackend(),
                 mode=PermissionMode.ACCEPT_EDITS,
+                policy=Policy(),
                 turn_limit_s=30,
                 grace_s=0.2,
             ),
@@ -93,6 +95,7 @@ async def test_a_retired_agent_ends_though_its_cli_cannot_be_stopped(tmp_path: P
             drained=Drained(journal, ""),
             backend=backend,
             mode=PermissionMode.ACCEPT_EDITS,
+            policy=Policy(),
             turn_limit_s=60,
             grace_s=1,
         )

@@ -15,7 +15,7 @@ from agent_runtime.server.usage import Usage
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 from tests.agent_runtime.commands import message as command
-from tests.agent_runtime.turns.test_runner import Bench, bench
+from tests.agent_runtime.turns.bench import Bench, bench
 from tests.peers.runtime import (
     CLIENT,
     RELAY,

@@ -18,8 +18,8 @@ from agent_runtime.turns.command import check
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
 from tests.agent_runtime.commands import interrupt, message
+from tests.agent_runtime.turns.bench import Bench
 from tests.agent_runtime.turns.scripted import COMPLETED, ScriptedBackend
-from tests.agent_runtime.turns.test_runner import Bench
 
 FEW = 20
 

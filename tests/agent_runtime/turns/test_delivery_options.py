@@ -13,8 +13,8 @@ from agent_runtime.turns.command import check
 from agent_runtime.turns.kinds import wanted_kinds
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
+from tests.agent_runtime.turns.bench import bench
 from tests.agent_runtime.turns.scripted import COMPLETED, ScriptedBackend
-from tests.agent_runtime.turns.test_runner import bench
 
 
 def delta(text: str, kind: Kind = Kind.TEXT_DELTA) -> BackendEvent:

@@ -3,13 +3,11 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.errors import (
     BackendCrashed,
@@ -22,76 +20,15 @@ from agent_runtime.journal.journal import Journal
 from agent_runtime.model import TurnEnd
 from agent_runtime.turns import prompt
 from agent_runtime.turns.command import check
-from agent_runtime.turns.drained import Drained
-from agent_runtime.turns.runner import Runner
 from proto.agent.v1 import agent_pb2
 from tests.agent_runtime.commands import interrupt, message
+from tests.agent_runtime.turns.bench import bench
 from tests.agent_runtime.turns.scripted import (
-    Script,
     ScriptedBackend,
     echo,
     for_ever,
     until_interrupted,
 )
-
-
-class Bench:
-    """A runner at work."""
-
-    def __init__(self, journal: Journal, backend: ScriptedBackend) -> None:
-        self.journal = journal
-        self.backend = backend
-        self.runner = Runner(
-            journal=journal,
-            drained=Drained(journal, ""),
-            backend=backend,
-            mode=PermissionMode.ACCEPT_EDITS,
-            turn_limit_s=30,
-            grace_s=0.2,
-        )
-        self.task: asyncio.Task[None] | None = None
-
-    async def begin(self) -> None:
-        await self.runner.recover()
-        self.task = asyncio.create_task(self.runner.run())
-
-    async def until(self, request_id: str) -> agent_pb2.AgentResponse:
-        """The final of that turn; fails unless it is the only one and comes last."""
-        watch = self.journal.watch()
-        try:
-            async with asyncio.timeout(10):
-                while not self.journal.turn(request_id).ended:
-                    await watch.changed()
-        finally:
-            watch.close()
-        rows = self.journal.cursor(self.journal.turn(request_id).turn, None).take()
-        assert [row.response.is_final for row in rows].count(True) == 1
-        assert rows[-1].response.is_final
-        return rows[-1].response
-
-    async def until_prompted(self, content: str) -> None:
-        """That prompt has begun and its first event is on disk."""
-        watch = self.journal.watch()
-        try:
-            async with asyncio.timeout(10):
-                while content not in self.backend.prompts or not self.journal.latest_seq():
-                    await watch.changed()
-        finally:
-            watch.close()
-
-
-@asynccontextmanager
-async def bench(folder: Path, script: Script = echo) -> AsyncIterator[Bench]:
-    async with Journal(folder) as journal:
-        made = Bench(journal, ScriptedBackend(script))
-        await made.begin()
-        try:
-            yield made
-        finally:
-            made.runner.hurry()
-            await made.runner.drain()
-            assert made.task is not None
-            await made.task
 
 
 async def test_turns_run_one_at_a_time_in_order_of_arrival(tmp_path: Path) -> None:

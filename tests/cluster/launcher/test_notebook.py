@@ -152,6 +152,7 @@ def _pod() -> dict[str, Any]:
         backend="command",
         model="",
         permission_mode="acceptEdits",
+        policy="",
         key_id="k1",
         created_at=datetime.now(UTC),
         labels={},

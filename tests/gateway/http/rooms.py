@@ -13,7 +13,10 @@ from gateway.model import (
     Delivery,
     Event,
     LiveStatus,
+    OpenPrompt,
     Page,
+    Policy,
+    Reply,
     Stretch,
     Target,
     TurnPage,
@@ -101,10 +104,11 @@ class ScriptedCommands:
         content: str,
         *,
         timeout_ms: int = 0,
+        policy: Policy | None = None,
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted:
-        said = {"content": content, "timeout_ms": timeout_ms, "target": target}
+        said = {"content": content, "timeout_ms": timeout_ms, "target": target, "policy": policy}
         return await self._accept(agent.agent_id, request_id, **said, delivery=delivery)
 
     async def interrupt(
@@ -118,6 +122,19 @@ class ScriptedCommands:
     ) -> Accepted:
         return await self._accept(
             agent.agent_id, request_id, turn=turn, target=target, delivery=delivery
+        )
+
+    async def reply(
+        self,
+        agent: Agent,
+        request_id: str,
+        reply: Reply,
+        *,
+        target: Target | None,
+        delivery: Delivery | None = None,
+    ) -> Accepted:
+        return await self._accept(
+            agent.agent_id, request_id, reply=reply, target=target, delivery=delivery
         )
 
     async def _accept(self, agent_id: str, request_id: str, **said: object) -> Accepted:
@@ -141,6 +158,10 @@ class ScriptedLifecycle:
     launcher: ScriptedLauncher
     deleted: list[tuple[str, bool]] = field(default_factory=list)
     failure: GatewayError | None = None
+    opened: list[OpenPrompt] = field(default_factory=list)
+
+    async def prompts(self, agent: Agent) -> Sequence[OpenPrompt]:
+        return self.opened
 
     async def status(self, agent: Agent) -> LiveStatus:
         assert agent.ready

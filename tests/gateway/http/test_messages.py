@@ -38,6 +38,7 @@ async def test_a_message_is_answered_with_202(door: Door) -> None:
             "request_id": request_id,
             "content": "hi \u2603",
             "timeout_ms": 1500,
+            "policy": None,
             "target": Target(webhook_url=WEBHOOK["webhook_url"], webhook_secret="s3"),
             "delivery": None,
         }

@@ -47,6 +47,8 @@ async def test_every_route_is_described(door: Door) -> None:
         "DELETE /api/v1/agents/{agent_id}",
         "POST /api/v1/agents/{agent_id}/messages",
         "POST /api/v1/agents/{agent_id}/interrupt",
+        "GET /api/v1/agents/{agent_id}/prompts",
+        "POST /api/v1/agents/{agent_id}/prompts/{prompt_id}",
         "POST /api/v1/agents/{agent_id}/grpc-token",
         "GET /api/v1/agents/{agent_id}/events",
         "GET /api/v1/agents/{agent_id}/turns",

@@ -1,0 +1,86 @@
+"""A runner at work, over a real journal and a scripted backend."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from agent_runtime.backends.permission_mode import PermissionMode
+from agent_runtime.journal.journal import Journal
+from agent_runtime.turns.drained import Drained
+from agent_runtime.turns.policy import Policy
+from agent_runtime.turns.runner import Runner
+from proto.agent.v1 import agent_pb2
+from tests.agent_runtime.turns.scripted import Script, ScriptedBackend, echo
+
+
+class Bench:
+    """A runner at work."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        backend: ScriptedBackend,
+        mode: PermissionMode = PermissionMode.ACCEPT_EDITS,
+        policy: Policy | None = None,
+    ) -> None:
+        self.journal = journal
+        self.backend = backend
+        self.runner = Runner(
+            journal=journal,
+            drained=Drained(journal, ""),
+            backend=backend,
+            mode=mode,
+            policy=policy or Policy(),
+            turn_limit_s=30,
+            grace_s=0.2,
+        )
+        self.task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        await self.runner.recover()
+        self.task = asyncio.create_task(self.runner.run())
+
+    async def until(self, request_id: str) -> agent_pb2.AgentResponse:
+        """The final of that turn; fails unless it is the only one and comes last."""
+        watch = self.journal.watch()
+        try:
+            async with asyncio.timeout(10):
+                while not self.journal.turn(request_id).ended:
+                    await watch.changed()
+        finally:
+            watch.close()
+        rows = self.journal.cursor(self.journal.turn(request_id).turn, None).take()
+        assert [row.response.is_final for row in rows].count(True) == 1
+        assert rows[-1].response.is_final
+        return rows[-1].response
+
+    async def until_prompted(self, content: str) -> None:
+        """That prompt has begun and its first event is on disk."""
+        watch = self.journal.watch()
+        try:
+            async with asyncio.timeout(10):
+                while content not in self.backend.prompts or not self.journal.latest_seq():
+                    await watch.changed()
+        finally:
+            watch.close()
+
+
+@asynccontextmanager
+async def bench(
+    folder: Path,
+    script: Script = echo,
+    *,
+    mode: PermissionMode = PermissionMode.ACCEPT_EDITS,
+    policy: Policy | None = None,
+) -> AsyncIterator[Bench]:
+    async with Journal(folder) as journal:
+        made = Bench(journal, ScriptedBackend(script), mode, policy)
+        await made.begin()
+        try:
+            yield made
+        finally:
+            made.runner.hurry()
+            await made.runner.drain()
+            assert made.task is not None
+            await made.task
