@@ -57,11 +57,15 @@ def node_port(facts: AgentFacts, pod: Pod) -> dict[str, Any]:
     }
 
 
-def _owned(facts: AgentFacts, name: str, owner: Object) -> dict[str, Any]:
-    reference = {
+def owned_by(owner: Object) -> dict[str, Any]:
+    """For what Kubernetes is to remove with it."""
+    return {
         "apiVersion": "v1",
         "kind": "Pod" if isinstance(owner, Pod) else "PersistentVolumeClaim",
         "name": owner.metadata.name,
         "uid": owner.metadata.uid,
     }
-    return {**facts.metadata(), "name": name, "ownerReferences": [reference]}
+
+
+def _owned(facts: AgentFacts, name: str, owner: Object) -> dict[str, Any]:
+    return {**facts.metadata(), "name": name, "ownerReferences": [owned_by(owner)]}

@@ -105,3 +105,8 @@ def deleted_ms(metadata: Metadata) -> int | None:
     if text is None:
         return None
     return int(text) if text.isdecimal() else 0
+
+
+def is_going(metadata: Metadata) -> bool:
+    """Whether it is marked, or Kubernetes deletes it already."""
+    return metadata.deletion_timestamp is not None or deleted_ms(metadata) is not None

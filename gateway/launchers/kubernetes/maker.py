@@ -66,15 +66,18 @@ class Maker:
             self._agents.saw_claim(claim)
             if env:
                 await self._patiently(SECRETS, belongings.env_secret(facts, env, claim), ends_s)
-        pod = await self.make_pod(facts, keeps_journal=claim is not None, ends_s=ends_s)
+        pod = await self.make_pod(facts, claim=claim, ends_s=ends_s)
         if env and claim is None:
             # Kubelet waits for it; the other way round nobody would own it for a while.
             await self._patiently(SECRETS, belongings.env_secret(facts, env, pod), ends_s)
         return pod
 
-    async def make_pod(self, facts: AgentFacts, *, keeps_journal: bool, ends_s: float = 0.0) -> Pod:
-        """The pod alone, with its Service. Raises as `make`."""
-        body = self._pod(facts, keeps_journal=keeps_journal)
+    async def make_pod(self, facts: AgentFacts, *, claim: VolumeClaim | None, ends_s: float) -> Pod:
+        """The pod alone, with its Service. Of one with a volume the claim is the owner: without
+        it the pod is of no use. Raises as `make`."""
+        body = self._pod(facts, keeps_journal=claim is not None)
+        if claim is not None:
+            body["metadata"]["ownerReferences"] = [belongings.owned_by(claim)]
         pod = await self._patiently(PODS, body, ends_s)
         if self._settings.node_host:
             await self._patiently(SERVICES, belongings.node_port(facts, pod), ends_s)
@@ -83,7 +86,8 @@ class Maker:
 
     async def undo(self, facts: AgentFacts) -> None:
         """Leave nothing of an agent whose making failed. Raises nothing; what resists is logged."""
-        for kind in (PODS, CLAIMS) if self._settings.volume else (PODS,):
+        # The claim first: as long as it is there, a pod that is gone would be made again.
+        for kind in (CLAIMS, PODS) if self._settings.volume else (PODS,):
             await self._remove(kind, facts)
         with contextlib.suppress(TimeoutError):  # the watch is behind; it will see
             async with asyncio.timeout(_GONE_S):

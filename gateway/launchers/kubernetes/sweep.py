@@ -9,20 +9,21 @@ import logging
 import time
 from datetime import UTC, datetime
 
-from gateway.errors import Conflict, GatewayError
+from gateway.errors import Conflict, GatewayError, NotFound
 from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.deletion import Deletion
 from gateway.launchers.kubernetes.errors import Stale
+from gateway.launchers.kubernetes.facts import is_going
 from gateway.launchers.kubernetes.maker import Maker
-from gateway.launchers.kubernetes.objects import PODS, Pod
+from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Pod, VolumeClaim
 
 _LOG = logging.getLogger(__name__)
 
 RETIRE_S = 40.0
 """Who deletes an agent tells it to retire first; if that gateway dies, another one deletes."""
-_MAKING_S = 10.0
-"""So long a volume may be without its pod because both are just being made."""
+_MAKING_S = 30.0
+"""So long a volume may be without a pod because both are just being made."""
 _GAP_S = 0.5
 """At least, between two rounds."""
 _PATIENCE_S = 5.0
@@ -49,6 +50,7 @@ class Sweep:
         self._api = api
         self._every_s = every_s
         self._due = asyncio.Event()
+        self._had_pod: set[str] = set()
         self._task: asyncio.Task[None] | None = None
         agents.listen(self._changed)
 
@@ -64,7 +66,11 @@ class Sweep:
 
     def _changed(self, agent_id: str) -> None:
         known = self._agents.find(agent_id)
-        if known is not None and known.deleted_ms is None and _lacks_pod(known):
+        if known is None or known.claim is None:
+            self._had_pod.discard(agent_id)
+        elif not _lacks_pod(known):
+            self._had_pod.add(agent_id)
+        elif agent_id in self._had_pod:
             self._due.set()
 
     async def _run(self) -> None:
@@ -83,7 +89,9 @@ class Sweep:
             if known.deleted_ms is not None:
                 await self._finish(known, known.deleted_ms)
             elif known.claim is not None and _lacks_pod(known):
-                await self._bring_back(known)
+                await self._bring_back(known, known.claim)
+        except (NotFound, Conflict):
+            return  # it is gone by now, or another gateway was first
         except GatewayError as error:
             _LOG.warning("sweep_failed", extra={"agent": agent_id, "reason": str(error)})
         except Exception:  # noqa: BLE001 - a fault of ours must not leave the others alone
@@ -94,19 +102,20 @@ class Sweep:
         if time.time() * 1000 - marked_ms > RETIRE_S * 1000:
             await self._deletion.finish(known)
 
-    async def _bring_back(self, known: KnownAgent) -> None:
+    async def _bring_back(self, known: KnownAgent, claim: VolumeClaim) -> None:
         """The pod of a volume: the journal on it goes on."""
         if known.pod is not None:
             await self._clear(known.pod)
             return
-        if _age_s(known) < _MAKING_S:
+        agent_id = known.facts.agent_id
+        if agent_id not in self._had_pod and _age_s(claim) < _MAKING_S:
+            return
+        now = await self._api.get(CLAIMS, claim.metadata.name)  # the cache may be behind
+        if is_going(now.metadata) or now.metadata.uid != claim.metadata.uid:
             return
         ends_s = asyncio.get_running_loop().time() + _PATIENCE_S
-        try:
-            await self._maker.make_pod(known.facts, keeps_journal=True, ends_s=ends_s)
-        except Conflict:
-            return  # another gateway was first
-        _LOG.info("pod_made_again", extra={"agent": known.facts.agent_id})
+        await self._maker.make_pod(known.facts, claim=now, ends_s=ends_s)
+        _LOG.info("pod_made_again", extra={"agent": agent_id})
 
     async def _clear(self, pod: Pod) -> None:
         """Make way: that pod has ended for good (evicted, or its node is gone)."""
@@ -121,9 +130,8 @@ def _lacks_pod(known: KnownAgent) -> bool:
     return known.claim is not None and (known.pod is None or ended)
 
 
-def _age_s(known: KnownAgent) -> float:
-    assert known.claim is not None, "asked for agents with a volume"
-    made_at = known.claim.metadata.creation_timestamp
+def _age_s(claim: VolumeClaim) -> float:
+    made_at = claim.metadata.creation_timestamp
     return (datetime.now(UTC) - made_at).total_seconds() if made_at else 0.0
 
 

@@ -1,0 +1,204 @@
+"""What cannot be made says why, in words, and leaves nothing. A real scheduler and kubelet."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.errors import StartFailed
+from gateway.launchers.kubernetes import KubernetesLauncher
+from tests.cluster.launcher.place import KubernetesPlace
+from tests.gateway.launchers.harness import spec, status
+
+HOSTILE_OWNERS = [
+    "ada,agent-id=a2",
+    "ada=eve",
+    "user-id=ada",
+    "a" * 300,
+    "Ada Lovelace <ada@example.com>",
+    "\N{GREEK SMALL LETTER ALPHA}\N{SNOWMAN}",
+    '{"x":"y"}',
+    "!ada",
+    "ada in (eve)",
+]
+
+
+async def left(place: KubernetesPlace) -> str:
+    """Everything of agents that the API server has, but for what is only going."""
+    kinds = "pods,persistentvolumeclaims,services,secrets"
+    return await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name")
+
+
+async def eventually_nothing(place: KubernetesPlace) -> None:
+    """Owned objects are removed by Kubernetes, a moment later."""
+    async with asyncio.timeout(30):
+        while await left(place):
+            await asyncio.sleep(0.2)
+
+
+async def refused(launcher: KubernetesLauncher, *, wait_s: float = 20) -> str:
+    with pytest.raises(StartFailed) as failure:
+        await launcher.create(spec(), wait_s=wait_s)
+    assert await launcher.list() == []
+    return str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "wait_s", "words"),
+    [
+        (
+            {"FORGE_AGENT_CPU": "100", "FORGE_AGENT_CPU_REQUEST": "100"},
+            1.5,
+            ["no node takes it", "Insufficient cpu", "Unschedulable"],
+        ),
+        ({"AGENT_IMAGE_NAME": "none"}, 20, ["image", "localhost/none:test", "ErrImageNeverPull"]),
+        (
+            {"AGENT_IMAGE_NAME": "none", "FORGE_AGENT_IMAGE_PULL_POLICY": "Always"},
+            3,
+            ["cannot be pulled", "localhost/none:test"],
+        ),
+        ({"AGENT_IMAGE_NAME": "No/Image"}, 20, ["No/Image", "InvalidImageName"]),
+    ],
+    ids=["unschedulable", "missing-image", "no-registry", "invalid-name"],
+)
+async def test_words_of_what_keeps_a_pod(
+    place: KubernetesPlace, variables: dict[str, str], wait_s: float, words: list[str]
+) -> None:
+    """Scheduler's and kubelet's words reach the caller; where waiting is vain nobody waits."""
+    place.configure(**variables)
+    launcher = await place.open()
+    told = await refused(launcher, wait_s=wait_s)
+    assert all(word in told for word in words), told
+    await eventually_nothing(place)
+
+
+async def test_last_words_of_a_runtime_hold_no_secret(place: KubernetesPlace) -> None:
+    """A container that ends at once is told with its log's end; the caller's values are blanked."""
+    launcher = await place.open()
+    with pytest.raises(StartFailed) as failure:
+        await launcher.create(
+            spec(permission_mode="hush-hush", env={"TOKEN": "hush-hush"}), wait_s=20
+        )
+    assert "PERMISSION_MODE" in str(failure.value)
+    assert "hush-hush" not in str(failure.value)
+    await eventually_nothing(place)
+
+
+@asynccontextmanager
+async def quota(place: KubernetesPlace, pods: int) -> AsyncIterator[None]:
+    await asyncio.to_thread(place.kubectl, "create", "quota", "few", f"--hard=pods={pods}")
+    try:
+        await asyncio.to_thread(
+            place.kubectl.wait_for, "quota", "few", "{.status.hard.pods}", str(pods).__eq__
+        )
+        yield
+    finally:
+        await asyncio.to_thread(place.kubectl, "delete", "quota", "few", "--ignore-not-found")
+
+
+async def test_a_full_quota_is_waited_for_then_told(place: KubernetesPlace) -> None:
+    """It may have room a moment later; when it has not, that is said."""
+    launcher = await place.open()
+    async with quota(place, pods=0):
+        told = await refused(launcher, wait_s=1)
+        assert "quota" in told
+        assert "used up" in told
+        making = asyncio.create_task(launcher.create(spec(), wait_s=20))
+        await asyncio.sleep(0.5)
+        assert not making.done()
+    assert (await making).ready
+
+
+async def test_pod_security_is_told_at_start(place: KubernetesPlace, tmp_path: Path) -> None:
+    """A template that the namespace does not admit is found before anybody wants an agent."""
+    template = tmp_path / "pod.yaml"
+    container = {"name": "forge-agent", "securityContext": {"allowPrivilegeEscalation": True}}
+    template.write_text(json.dumps({"spec": {"containers": [container]}}))
+    place.configure(FORGE_AGENT_TEMPLATE=str(template))
+    with pytest.raises(StartFailed, match=r"Pod Security Standard.*allowPrivilegeEscalation"):
+        await place.open()
+
+
+async def test_unknown_fields_of_a_template_are_told_at_start(
+    place: KubernetesPlace, tmp_path: Path
+) -> None:
+    """The API server would drop them in silence."""
+    template = tmp_path / "pod.yaml"
+    template.write_text("spec: {nodeSelectr: {disk: ssd}}")
+    place.configure(FORGE_AGENT_TEMPLATE=str(template))
+    with pytest.raises(StartFailed, match="nodeSelectr"):
+        await place.open()
+
+
+async def test_a_template_is_applied(place: KubernetesPlace, tmp_path: Path) -> None:
+    """Node selectors, tolerations and whatever else a cluster wants of pods."""
+    template = tmp_path / "pod.yaml"
+    template.write_text(
+        "metadata: {labels: {team: search}}\n"
+        "spec:\n"
+        "  nodeSelector: {kubernetes.io/os: linux}\n"
+        "  tolerations: [{key: agents, operator: Exists}]\n"
+        "  containers: [{name: forge-agent, env: [{name: EXTRA, value: '1'}]}]\n"
+    )
+    place.configure(FORGE_AGENT_TEMPLATE=str(template))
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=20)
+    pod = json.loads(place.kubectl("get", "pod", "ada-a1", "--output=json"))
+    assert pod["metadata"]["labels"]["team"] == "search"
+    assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux"}
+    assert "agents" in [toleration.get("key") for toleration in pod["spec"]["tolerations"]]
+    env = {entry["name"] for entry in pod["spec"]["containers"][0]["env"]}
+    assert {"EXTRA", "AGENT_ID"} <= env
+
+
+async def test_a_missing_service_account_is_told_at_start(place: KubernetesPlace) -> None:
+    """With its name."""
+    place.configure(FORGE_AGENT_SERVICE_ACCOUNT="nobody")
+    with pytest.raises(StartFailed, match=r"service account is missing.*nobody"):
+        await place.open()
+
+
+async def test_a_missing_namespace_is_told_at_start(place: KubernetesPlace) -> None:
+    """With the variable that names it."""
+    place.configure(AGENT_NAMESPACE="no-such-namespace")
+    with pytest.raises(StartFailed, match=r"AGENT_NAMESPACE.*no-such-namespace"):
+        await place.open()
+
+
+@pytest.mark.parametrize("owner", HOSTILE_OWNERS)
+async def test_owners_cannot_reach_over(place: KubernetesPlace, owner: str) -> None:
+    """Whatever an owner is called, the agent is made, and is that owner's alone."""
+    launcher = await place.open()
+    made = await launcher.create(spec("a1", user_id=owner), wait_s=0)
+    await launcher.create(spec("a2", user_id="ada"), wait_s=0)
+    assert made.user_id == owner
+    assert [agent.agent_id for agent in await launcher.list(owner)] == ["a1"]
+    assert [agent.agent_id for agent in await launcher.list("ada")] == ["a2"]
+    assert [agent.agent_id for agent in await launcher.list("eve")] == []
+
+
+async def test_env_and_tokens_are_not_in_the_pod(place: KubernetesPlace) -> None:
+    """Whoever may read pods reads no secret: values are in a Secret, tokens nowhere."""
+    launcher = await place.open()
+    made = await launcher.create(spec(env={"TOKEN": "hush-hush"}), wait_s=20)
+    shown = place.kubectl("get", "pod", "ada-a1", "--output=yaml")
+    tokens = [place.keyring.token("a1", scope, key_id=made.key_id) for scope in ("client", "relay")]
+    assert not [secret for secret in ["hush-hush", *tokens] if secret in shown]
+    assert "automountServiceAccountToken: false" in shown
+    assert (await status(place, launcher)).agent_id == "a1"
+
+
+async def test_development_access_by_a_node(place: KubernetesPlace) -> None:
+    """With NODE_HOST agents are reached there; the Service goes with its pod."""
+    place.configure(NODE_HOST="10.77.0.1")
+    launcher, other = await place.open(), await place.open()
+    await launcher.create(spec(), wait_s=20)
+    target = await other.reach("a1", timeout_s=10)
+    assert target.startswith("10.77.0.1:")
+    assert (await status(place, other)).agent_id == "a1"
+    await launcher.delete("a1")
+    await launcher.retired("a1")
+    await eventually_nothing(place)

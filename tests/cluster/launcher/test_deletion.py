@@ -1,0 +1,62 @@
+"""The end of agents: durable before anything else, finished whoever began it."""
+
+import asyncio
+
+import pytest
+
+from gateway.errors import NotFound
+from gateway.launchers.kubernetes import sweep
+from tests.cluster.launcher.place import KubernetesPlace
+from tests.gateway.launchers.harness import spec
+
+
+async def gone(place: KubernetesPlace, kind: str) -> None:
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(place.kubectl, "get", kind, "--output=name"):
+            await asyncio.sleep(0.1)
+
+
+async def test_a_retired_agent_goes(place: KubernetesPlace) -> None:
+    """With what belongs to it."""
+    launcher = await place.open()
+    await launcher.create(spec(env={"A": "b"}), wait_s=20)
+    await launcher.delete("a1")
+    await launcher.retired("a1")
+    await gone(place, "pods,secrets")
+
+
+async def test_a_gateway_that_forgets_is_stood_in_for(
+    place: KubernetesPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Marked by one that died before it could delete: another one does, a little later."""
+    monkeypatch.setattr(sweep, "RETIRE_S", 1.0)
+    one = await place.open()
+    await one.create(spec(), wait_s=20)
+    await one.delete("a1")
+    await one.close()
+    other = await place.open()
+    with pytest.raises(NotFound):
+        await other.get("a1")
+    await gone(place, "pods")
+
+
+async def test_two_deletions_are_one(place: KubernetesPlace) -> None:
+    """Of two gateways at once one deletes, the other is told that there is no such agent."""
+    one, other = await place.open(), await place.open()
+    await one.create(spec(), wait_s=20)
+    await other.get("a1")
+    results = await asyncio.gather(one.delete("a1"), other.delete("a1"), return_exceptions=True)
+    assert sorted(map(type, results), key=str) == [type(None), NotFound]
+
+
+async def test_an_agent_may_be_deleted_behind_everybodys_back(place: KubernetesPlace) -> None:
+    """kubectl may; it is gone then, and the id is free."""
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=20)
+    await asyncio.to_thread(place.kubectl, "delete", "pod", "ada-a1", "--force")
+    async with asyncio.timeout(10):
+        while await launcher.list():
+            await asyncio.sleep(0.05)
+    with pytest.raises(NotFound):
+        await launcher.reach("a1", timeout_s=1)
+    assert (await launcher.create(spec(), wait_s=20)).ready
