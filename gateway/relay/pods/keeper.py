@@ -161,11 +161,12 @@ class Keeper:
 
     def _wants(self, agent_id: str, pod: PodNotes | None) -> bool:
         """Whether there may be something to do."""
-        if pod is None or pod.fate == "lost":
-            return bool(self._ledger.held(agent_id)) or (pod is not None and bool(pod.notes))
-        if losses(pod):
+        if pod is None:
+            return bool(self._ledger.held(agent_id))
+        if self._has_lost(pod):
             return True
-        return pod.answers and (not pod.drained or self._wants_relay(pod))
+        lives = pod.answers and pod.fate != "lost"
+        return lives and (not pod.drained or self._wants_relay(pod))
 
     def _wants_relay(self, pod: PodNotes) -> bool:
         """Whether to attach one, or to compare what it tells with the notes."""
@@ -204,21 +205,28 @@ class Keeper:
             return None
 
     async def _step(self, agent_id: str, case: _Case) -> float | None:
-        """Do what comes first; in how many seconds there is more, None: when it changes."""
+        """Do what is to be done; in how many seconds there is more, None: when it changes."""
         pod = self._notes.of(agent_id)
         if pod is None:
             await self._lost.vanished(agent_id)
             return None
-        if losses(pod) or (pod.fate == "lost" and self._ledger.held(agent_id)):
-            return await self._lost.end(pod) if self._may_end(pod, case) else None
-        if not pod.answers or pod.fate == "lost":
-            return None
+        again_s = None
+        if self._has_lost(pod) and self._may_end(pod, case):
+            again_s = await self._lost.end(pod)
+        if pod.answers and pod.fate != "lost":
+            await self._go_on(pod, case)
+        return again_s
+
+    async def _go_on(self, pod: PodNotes, case: _Case) -> None:
+        """What an agent that lives needs."""
         if not pod.drained:
-            pod = await self._drain.run(agent_id)
+            pod = await self._drain.run(pod.agent_id)
             case.greeted_as, case.asked_s = pod.pod_uid, None
         if self._wants_relay(pod):
             await self._relayed(pod, case)
-        return None
+
+    def _has_lost(self, pod: PodNotes) -> bool:
+        return bool(losses(pod)) or (pod.fate == "lost" and bool(self._ledger.held(pod.agent_id)))
 
     def _may_end(self, pod: PodNotes, case: _Case) -> bool:
         """Whoever relays a lost agent comes first: it may hold what nobody else knows."""
