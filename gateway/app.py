@@ -1,7 +1,7 @@
 """The composition: everything a gateway consists of is made, started and stopped here.
 
 Started in this order, stopped in the reverse one: watch over the gateway keys,
-poster, launcher, links, lifecycle, what looks after pods where agents are pods,
+poster, downloader, launcher, links, lifecycle, what looks after pods where agents are pods,
 nudges, then relays and the HTTP API, which end side by side within one limit.
 """
 
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from gateway import descriptors, logs
 from gateway.delivery.attempt import Poster
 from gateway.delivery.destination import Bypass
+from gateway.delivery.download import Downloader
 from gateway.delivery.guard import LOOPBACK, Guard, Network
 from gateway.delivery.policy import Policy
 from gateway.errors import GatewayError, SettingsError
@@ -31,6 +32,7 @@ from gateway.launchers.notes import Notes
 from gateway.launchers.protocol import Launcher
 from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
+from gateway.relay.files import Files
 from gateway.relay.lifecycle import Lifecycle
 from gateway.relay.links import Links
 from gateway.relay.nudge import NudgeServer
@@ -67,6 +69,7 @@ class Gateway:
             bypass=Bypass.of(settings),
             proxy=settings.webhook_proxy,
         )
+        self._downloader = Downloader(guard, proxy=settings.webhook_proxy)
         self._launcher = _new_launcher(settings, keyring)
         self._links = Links()
         notes = self._launcher.notes
@@ -86,6 +89,11 @@ class Gateway:
                 keyring,
                 self._attachments,
                 guard=guard,
+                files=Files(
+                    self._downloader,
+                    most=settings.max_attachments,
+                    most_bytes=settings.max_attachment_bytes,
+                ),
                 waiting=self._pods.waiting if self._pods else None,
             ),
             lifecycle=self._lifecycle,
@@ -135,6 +143,8 @@ class Gateway:
             parts.push_async_callback(self._key_watch.close)
             await self._poster.start()
             parts.push_async_callback(self._poster.close)
+            await self._downloader.start()
+            parts.push_async_callback(self._downloader.close)
             await self._launcher.start()
             parts.push_async_callback(self._launcher.close)
             parts.push_async_callback(self._links.close)

@@ -78,6 +78,16 @@ class LiveStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file beside a message: its content, or where it is to be fetched from."""
+
+    filename: str
+    mime_type: str
+    data: bytes = field(default=b"", repr=False)
+    url: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """The answer to a prompt: a `decision` and why, or one list of `answers` a question."""
 

@@ -103,6 +103,16 @@ class Settings(PodSettings, frozen=True, kw_only=True):
     max_body_bytes: Annotated[int, Meta(description="Largest request body in bytes", ge=1024)] = (
         msgspec.field(name="FORGE_MAX_BODY_BYTES", default=16 * 1024 * 1024)
     )
+    max_attachments: Annotated[
+        Annotated[int, Meta(ge=0, le=32)], Meta(description="Files that one message may have")
+    ] = msgspec.field(name="FORGE_MAX_ATTACHMENTS", default=10)
+    max_attachment_bytes: Annotated[
+        Annotated[int, Meta(ge=0, le=24 * 1024 * 1024)],
+        Meta(
+            description="All files of one message together, in bytes; in a body they are a "
+            "third larger"
+        ),
+    ] = msgspec.field(name="FORGE_MAX_ATTACHMENT_BYTES", default=10 * 1024 * 1024)
     webhook_timeout: Annotated[
         Patience, Meta(description="Total deadline of one delivery attempt")
     ] = msgspec.field(name="WEBHOOK_TIMEOUT", default=Patience(10))

@@ -2,14 +2,25 @@
 
 from dataclasses import dataclass, field
 
+from agent_runtime.backends.capability import Capability
+
+PDF = "application/pdf"
+
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file beside the text; its content has been found to be what `mime_type` says."""
+    """A file beside the text. Whether it is what `mime_type` says a gateway has looked."""
 
     filename: str
     mime_type: str
     data: bytes = field(repr=False)
+
+    @property
+    def needs(self) -> Capability:
+        """What a backend must have to take it."""
+        if self.mime_type.startswith("image/"):
+            return Capability.ATTACH_IMAGE
+        return Capability.ATTACH_PDF if self.mime_type == PDF else Capability.ATTACH_TEXT
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from agent_runtime.turns import ends
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.consent import Consent
 from agent_runtime.turns.drained import Drained
-from agent_runtime.turns.needs import check_supported
+from agent_runtime.turns.needs import attachments, check_supported
 from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.prompt import Prompt
 from agent_runtime.turns.sink import JournalSink, Voice
@@ -227,7 +227,8 @@ class Runner:
                 clock=clock,
             ),
         )
-        prompt = Prompt(self._backend, Message(message.content), sink, clock)
+        said = Message(message.content, tuple(attachments(message)))
+        prompt = Prompt(self._backend, said, sink, clock)
         self._running = (turn, prompt)
         await self._journal.start_turn(turn.turn)
         log.info("turn_started", extra={"request_id": turn.request_id})

@@ -3,7 +3,8 @@
 In here: the sealed ticket, the payload's bytes (of one event or a batch), both
 signatures, where posts may not go (the guard, and the resolver it stands before),
 one attempt over HTTP on connections that hear only so much, what its answer means,
-the breaker of hosts that fail, and when to try again. Out of here: agents, gRPC
+the breaker of hosts that fail, and when to try again; and the download of a file that
+a message names, behind the same guard. Out of here: agents, gRPC
 streams, acknowledgements, the order of events, parked turns (`gateway.relay` has
 those) and the HTTP API. Nothing here keeps an event longer than its delivery takes.
 

@@ -1,6 +1,7 @@
 """What all commands to an agent have in common. Each is durable when it is answered."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -10,7 +11,7 @@ from gateway.http.delivery import DeliveryOptions, target_of
 from gateway.http.forms import RequestId, WebhookSecret, WebhookUrl, plain
 from gateway.http.operations import Call, Header
 from gateway.http.problems import Problem
-from gateway.model import Accepted, Agent, Delivery, Policy, Reply, Target
+from gateway.model import Accepted, Agent, Delivery, File, Policy, Reply, Target
 
 IDEMPOTENCY_KEY = Header(
     name="Idempotency-Key",
@@ -36,6 +37,7 @@ class Commands(Protocol):
         *,
         timeout_ms: int = 0,
         policy: Policy | None = None,
+        files: Sequence[File] = (),
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted: ...

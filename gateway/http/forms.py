@@ -176,6 +176,27 @@ class WebhookUrl(Form):
     example = "http://127.0.0.1:9000/webhook"
 
 
+class FileUrl(Form):
+    pattern = r"https?://\S+"
+    needed = "an http or https URL of at most 2048 characters"
+    longest = 2048
+    example = "https://files.example.com/screen.png"
+
+
+class FileName(Form):
+    pattern = r"[^\x00-\x1f\x7f/\\]+"
+    needed = "a file's name of 1 to 255 characters, without slashes and control characters,"
+    longest = 255
+    example = "screen.png"
+
+
+class MimeType(Form):
+    pattern = r"[a-z]+/[a-z0-9.+-]+"
+    needed = "a media type such as image/png, in small letters and without parameters,"
+    longest = 100
+    example = "image/png"
+
+
 class WebhookSecret(Form):
     pattern = r"[^\x00]*"
     needed = "a secret of at most 512 bytes"
@@ -252,10 +273,6 @@ class PermissionMode(Form):
         return {"type": "string", "enum": cls.pattern.split("|")}
 
 
-class Unsupported:
-    """A field that this version refuses to take rather than to ignore."""
-
-
 def plain(form: Form | UnsetType, default: str = "") -> str:
     """The text itself, for rooms that know no forms."""
     return default if form is UNSET else str(form)
@@ -263,8 +280,6 @@ def plain(form: Form | UnsetType, default: str = "") -> str:
 
 def decode(kind: type, value: Any) -> Any:
     """msgspec's `dec_hook` for the forms; a ValueError becomes an error with the path."""
-    if kind is Unsupported:
-        raise ValueError("not supported by this version; leave it out")
     if not _is_form(kind):
         raise NotImplementedError(kind)
     if not isinstance(value, str):
@@ -274,8 +289,6 @@ def decode(kind: type, value: Any) -> Any:
 
 def schema(kind: type) -> Schema:
     """msgspec's `schema_hook` for the forms."""
-    if kind is Unsupported:
-        return {"not": {}, "description": "Not supported by this version: answers 400."}
     if not _is_form(kind):
         raise NotImplementedError(kind)
     return kind.schema()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.http.agentmodels import OwnerQuery
 from gateway.http.agents import ONE, own_agent
+from gateway.http.attachments import Attachments, files_of
 from gateway.http.commands import (
     IDEMPOTENCY_KEY,
     REPLAYED,
@@ -19,7 +20,7 @@ from gateway.http.commands import (
     request_id_of,
 )
 from gateway.http.delivery import clear_options
-from gateway.http.forms import Content, RequestId, Unsupported, plain
+from gateway.http.forms import Content, RequestId, plain
 from gateway.http.operations import Answer, Call, Operation, json_response
 from gateway.http.policy import PolicyBody, policy_of
 from gateway.launchers.protocol import Launcher
@@ -35,7 +36,7 @@ class SendMessage(Command, frozen=True, kw_only=True):
     content: Content
     timeout_s: TimeoutS | UnsetType = UNSET
     policy: PolicyBody | UnsetType = UNSET
-    attachments: Unsupported | UnsetType = UNSET
+    attachments: Attachments | UnsetType = UNSET
 
 
 class Interrupt(Command, frozen=True, kw_only=True):
@@ -119,7 +120,7 @@ class MessagesResource:
 
     async def _send(self, call: Call[OwnerQuery, SendMessage]) -> Response:
         request_id = request_id_of(call)
-        target = call.body.target()
+        target, files = call.body.target(), files_of(call.body.attachments)
         agent = await own_agent(self._launcher, call)
         timeout_s = call.body.timeout_s
         accepted = await self._commands.message(
@@ -128,6 +129,7 @@ class MessagesResource:
             plain(call.body.content),
             timeout_ms=0 if timeout_s is UNSET else math.ceil(timeout_s * 1000),
             policy=policy_of(call.body.policy),
+            files=files,
             target=target,
             delivery=clear_options(call.body.delivery),
         )

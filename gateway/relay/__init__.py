@@ -1,6 +1,6 @@
 """Relay: between the agents' gRPC services and the receivers' webhooks.
 
-In here: accepting a command (Submit), links to agents, the relay of one agent
+In here: accepting a command (Submit) with its files, links to agents, the relay of one agent
 with its turns and marks, when a relay is attached, nudges, reading back, and what
 else is said to an agent's runtime (status, retirement). Out of here: how agents are made and
 found (`gateway.launchers`), how one event is posted (`gateway.delivery`), HTTP.

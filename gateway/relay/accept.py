@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 
 import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay
@@ -12,8 +13,9 @@ from gateway.delivery.ticket import seal
 from gateway.errors import BadRequest, Conflict, GatewayError, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Accepted, Agent, Delivery, Policy, Reply, Target
+from gateway.model import Accepted, Agent, Delivery, File, Policy, Reply, Target
 from gateway.relay.attach import Attachments
+from gateway.relay.files import Files
 from gateway.relay.links import Links, bearer, translate
 from gateway.relay.pods.waiting import Waiting
 from gateway.relay.timing import STANDARD, Timing
@@ -38,6 +40,7 @@ class Accept:
         attachments: Attachments,
         *,
         guard: Guard,
+        files: Files,
         waiting: Waiting | None = None,
         timing: Timing = STANDARD,
     ) -> None:
@@ -48,6 +51,7 @@ class Accept:
         self._attachments = attachments
         self._guard = guard
         self._waiting = waiting
+        self._files = files
         self._timing = timing
 
     async def message(
@@ -58,6 +62,7 @@ class Accept:
         *,
         timeout_ms: int = 0,
         policy: Policy | None = None,
+        files: Sequence[File] = (),
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted:
@@ -73,9 +78,11 @@ class Accept:
             Exhausted: the agent takes no more for now.
             Unavailable: it does not answer; repeating the same is safe.
         """
+        attachments = await self._files.collect(files)
         try:
             sent = agent_pb2.SendMessageRequest(
                 content=content,
+                attachments=attachments,
                 timeout_ms=timeout_ms,
                 policy=_told_policy(policy) if policy else None,
             )

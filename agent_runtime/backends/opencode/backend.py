@@ -43,6 +43,9 @@ class OpenCodeBackend:
         {
             Capability.PERMISSIONS,
             Capability.QUESTIONS,
+            Capability.ATTACH_IMAGE,
+            Capability.ATTACH_PDF,
+            Capability.ATTACH_TEXT,
             Capability.SET_MODEL,
             Capability.SET_PERMISSION_MODE,
             Capability.RESUME,

@@ -11,6 +11,7 @@ import msgspec
 
 from agent_runtime.backends.asks import PermissionAnswer
 from agent_runtime.backends.message import Message
+from agent_runtime.backends.opencode.parts import parts
 from agent_runtime.backends.opencode.sse import Oversized, SseDecoder
 from agent_runtime.errors import BackendCrashed, RuntimeFault
 
@@ -62,7 +63,7 @@ class Client:
 
     async def prompt(self, session_id: str, message: Message, model: str) -> None:
         """Hand over a message; "" for the CLI's own choice of model. Raises Refused."""
-        body: dict[str, Any] = {"parts": [{"type": "text", "text": message.content}]}
+        body: dict[str, Any] = {"parts": parts(message)}
         if model:
             provider, _, name = model.partition("/")
             body["model"] = {"providerID": provider, "modelID": name}

@@ -12,6 +12,7 @@ from gateway.model import (
     AgentSpec,
     Delivery,
     Event,
+    File,
     LiveStatus,
     OpenPrompt,
     Page,
@@ -105,10 +106,18 @@ class ScriptedCommands:
         *,
         timeout_ms: int = 0,
         policy: Policy | None = None,
+        files: Sequence[File] = (),
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted:
-        said = {"content": content, "timeout_ms": timeout_ms, "target": target, "policy": policy}
+        said: dict[str, object] = {
+            "content": content,
+            "timeout_ms": timeout_ms,
+            "target": target,
+            "policy": policy,
+        }
+        if files:
+            said["files"] = files
         return await self._accept(agent.agent_id, request_id, **said, delivery=delivery)
 
     async def interrupt(

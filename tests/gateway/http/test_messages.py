@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from gateway.errors import Exhausted, Unavailable
-from gateway.model import Batch, Delivery, Target
+from gateway.model import Batch, Delivery, File, Target
 from tests.gateway.http.conftest import WEBHOOK, Door
 
 MESSAGES = "/api/v1/agents/a1/messages?user_id=ada"
+FILE = {"filename": "a.txt", "mime_type": "text/plain"}
 BATCH = {"max_events": 8, "max_wait_ms": 50}
 INTERRUPT = "/api/v1/agents/a1/interrupt?user_id=ada"
 
@@ -107,7 +108,13 @@ async def test_idempotency_key_is_the_request_id(door: Door) -> None:
         ({"delivery": {"kinds": ["a b"]}}, "delivery.kinds[0]: an event kind such as"),
         ({"delivery": {"kinds": ["x"] * 33}}, "delivery.kinds: "),
         ({"delivery": {"kind": []}}, "delivery: Object contains unknown field `kind`"),
-        ({"attachments": []}, "attachments: not supported by this version"),
+        ({"attachments": [{"filename": "a"}]}, "attachments[0].mime_type is missing"),
+        ({"attachments": [{**FILE, "filename": "a/b"}]}, "attachments[0].filename: a file's name"),
+        ({"attachments": [{**FILE, "mime_type": "png"}]}, "attachments[0].mime_type: a media"),
+        ({"attachments": [{**FILE, "data": "!"}]}, "attachments[0].data: "),
+        ({"attachments": [{**FILE, "url": "ftp://x"}]}, "attachments[0].url: an http or https"),
+        ({"attachments": [FILE]}, "attachments[0]: data or url, one of them, is needed"),
+        ({"attachments": [{**FILE, "data": "aGk=", "size": 2}]}, "unknown field `size`"),
     ],
 )
 async def test_a_wrong_message_names_the_field(
@@ -195,3 +202,14 @@ async def test_an_unknown_agent_is_404(door: Door) -> None:
         "/api/v1/agents/a2/messages?user_id=ada", json={"content": "hi", **WEBHOOK}
     )
     assert answer.status_code == 404
+
+
+async def test_files_are_handed_on(door: Door) -> None:
+    """Content is decoded, a URL left to be fetched."""
+    files = [{**FILE, "data": "aGk="}, {**FILE, "url": "http://127.0.0.1:9/a"}]
+    answer = await door.http.post(MESSAGES, json={"content": "look", "attachments": files})
+    assert answer.status_code == 202, answer.text
+    assert door.commands.sent[0]["files"] == (
+        File(filename="a.txt", mime_type="text/plain", data=b"hi"),
+        File(filename="a.txt", mime_type="text/plain", url="http://127.0.0.1:9/a"),
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.delivery.attempt import Poster
+from gateway.delivery.download import Downloader
 from gateway.delivery.guard import LOOPBACK, Guard
 from gateway.delivery.policy import Policy
 from gateway.delivery.ticket import seal
@@ -13,6 +14,7 @@ from gateway.keyring import GatewayKey, Keyring
 from gateway.model import Target
 from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
+from gateway.relay.files import Files
 from gateway.relay.lifecycle import Lifecycle
 from gateway.relay.links import Links
 from gateway.relay.readback import ReadBack
@@ -77,16 +79,22 @@ async def house(
         launcher.add(agent(AGENT, key_id=keyring.current_id), peer.target)
         peer.token = keyring.token(AGENT, "relay", key_id=keyring.current_id)
         attachments = Attachments(launcher, links, keyring, poster, timing=times)
-        accept = Accept(launcher, links, keyring, attachments, guard=guard, timing=times)
+        downloader = Downloader(guard, timeout_s=2.0)
+        files = Files(downloader, most=3, most_bytes=1000)
+        accept = Accept(
+            launcher, links, keyring, attachments, guard=guard, files=files, timing=times
+        )
         lifecycle = Lifecycle(launcher, links, attachments, keyring=keyring, timing=times)
         readback = ReadBack(launcher, links, keyring, attachments, guard=guard, timing=times)
         parts = (launcher, keyring, links, attachments, accept, lifecycle, readback)
         await poster.start()
+        await downloader.start()
         try:
             yield House(peer, receiver, *parts)
         finally:
             await lifecycle.close()
             await attachments.close(1.0)
+            await downloader.close()
             await poster.close()
             await links.close()
 

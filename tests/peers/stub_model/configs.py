@@ -16,6 +16,7 @@ def opencode_config(model_url: str, **more: Any) -> str:
     named = {
         "name": "Stub",
         "attachment": True,
+        "modalities": {"input": ["text", "image", "pdf"], "output": ["text"]},
         "reasoning": True,
         "tool_call": True,
         "limit": {"context": 10_000_000, "output": 1_000_000},

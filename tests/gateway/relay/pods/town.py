@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.delivery.attempt import Poster
+from gateway.delivery.download import Downloader
 from gateway.delivery.guard import LOOPBACK, Guard
 from gateway.delivery.policy import Policy
 from gateway.delivery.ticket import seal
@@ -14,6 +15,7 @@ from gateway.launchers.notes import Note, PodNotes
 from gateway.model import Agent, Target
 from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
+from gateway.relay.files import Files
 from gateway.relay.links import Links
 from gateway.relay.pods.claims import Claims, unix_ms
 from gateway.relay.pods.ledger import Ledger
@@ -169,7 +171,10 @@ async def _gateway(
         timing=times,
     )
     rest: dict[str, Any] = {"guard": guard, "timing": times}
-    accept = Accept(launcher, links, keyring, attachments, waiting=pods.waiting, **rest)
+    files = Files(Downloader(guard), most=0, most_bytes=0)
+    accept = Accept(
+        launcher, links, keyring, attachments, waiting=pods.waiting, files=files, **rest
+    )
     readback = ReadBack(launcher, links, keyring, attachments, renewal=pods.renewal, **rest)
     await poster.start()
     pods.start()
