@@ -10,8 +10,10 @@ from gateway.launchers import health
 
 _LOG = logging.getLogger(__name__)
 
-_CHECKS = 16
+_CHECKS = 64
 """At the same time; more wait for their turn."""
+_RECONNECT_MS = 100
+"""Many may be starting on a machine that is busy with just that."""
 _ANSWER_S = 2.0
 """How long one check may take; what does not answer is checked again behind the others."""
 _PAUSE_S = 0.05
@@ -76,7 +78,7 @@ class Answers:
         pause_s = _PAUSE_S
         while True:
             async with self._checks:
-                if await health.serves(life.target, within_s=_ANSWER_S):
+                if await health.serves(life.target, within_s=_ANSWER_S, reconnect_ms=_RECONNECT_MS):
                     break
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

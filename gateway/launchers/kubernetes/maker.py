@@ -6,7 +6,6 @@ facts from which the pod is made; Secret and Service are owned by one of the two
 """
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -35,9 +34,8 @@ _LOG = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 2.0
-_UNDO_TRIES = 3
-_GONE_S = 2.0
-"""How long the cache may take to see that something is gone."""
+_UNDO_S = 10.0
+"""How long is tried to leave nothing, and to see in the cache that nothing is left."""
 
 
 class Maker:
@@ -86,12 +84,14 @@ class Maker:
 
     async def undo(self, facts: AgentFacts) -> None:
         """Leave nothing of an agent whose making failed. Raises nothing; what resists is logged."""
-        # The claim first: as long as it is there, a pod that is gone would be made again.
-        for kind in (CLAIMS, PODS) if self._settings.volume else (PODS,):
-            await self._remove(kind, facts)
-        with contextlib.suppress(TimeoutError):  # the watch is behind; it will see
-            async with asyncio.timeout(_GONE_S):
+        try:
+            async with asyncio.timeout(_UNDO_S):
+                # The claim first: while it is there, a pod that is gone would be made again.
+                for kind in (CLAIMS, PODS) if self._settings.volume else (PODS,):
+                    await self._remove(kind, facts)
                 await self._forgotten(facts)
+        except TimeoutError:
+            _LOG.warning("undo_unfinished", extra={"agent": facts.agent_id, "pod": facts.name})
 
     async def check(self, facts: AgentFacts) -> None:
         """Whether the cluster would take pods such as ours, its template included.
@@ -124,7 +124,7 @@ class Maker:
 
     async def _remove(self, kind: Kind[Any], facts: AgentFacts) -> None:
         """If it is of that very agent, not of another of the same name."""
-        for _ in range(_UNDO_TRIES):
+        while True:
             try:
                 found = await self._api.get(kind, facts.name)
                 if AgentFacts.read(found.metadata) == facts:

@@ -39,7 +39,9 @@ def refusal(error: GatewayError, kind: Kind[Any], namespace: str) -> Refusal:
         return Refusal(f"AGENT_NAMESPACE: there is no namespace {namespace}: {told}")
     if isinstance(error, Refused) and error.status == _FORBIDDEN:
         return _forbidden(error, namespace)
-    return Refusal(f"the cluster does not take it: {told}")
+    if isinstance(error, Refused):
+        return Refusal(f"the cluster does not take it: {told}")
+    return Refusal(told)
 
 
 def _forbidden(error: Refused, namespace: str) -> Refusal:
