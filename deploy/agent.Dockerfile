@@ -59,7 +59,8 @@ USER 1001:1001
 WORKDIR /home/agent/workspace
 EXPOSE 8080
 ENTRYPOINT ["tini", "--"]
-CMD ["python3", "-m", "agent_runtime"]
+# -E, -P: no file of the workspace, and no PYTHON* variable given to the agent, changes the runtime
+CMD ["python3", "-E", "-P", "-m", "agent_runtime"]
 # version and revision are added by deploy/images.sh
 LABEL org.opencontainers.image.title="forge-agent" \
       org.opencontainers.image.description="Drives a coding CLI and keeps the journal of its turns"
