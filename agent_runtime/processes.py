@@ -160,6 +160,10 @@ class Processes:
             self._groups.discard(process.group)
             await self._record(frozenset(self._groups))
 
+    async def end_newer(self, process: CliProcess, before: frozenset[Process]) -> None:
+        """End what has joined its group since `before`, and wait until it is gone."""
+        await _end_all(lambda: process.members() - before)
+
     def _reap_orphans(self) -> None:
         """Where this process is the first of its container, all orphans become its children.
 

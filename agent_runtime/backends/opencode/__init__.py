@@ -9,7 +9,6 @@
     merging      two deltas as one                                 (no I/O)
     events, sse  reading the CLI's own JSON out of the stream      (no I/O)
     shapes       what is read of it                               (no I/O)
-    recent       a bounded memory
     parts        a message in the CLI's parts                      (no I/O)
     client       the calls; foreign exceptions end here
     server       the process, its port, its output

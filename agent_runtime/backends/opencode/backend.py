@@ -1,12 +1,10 @@
 """The `opencode` backend."""
 
 import logging
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from agent_runtime.backends.binary import Program, version
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode.client import Client, Refused
@@ -26,9 +24,13 @@ from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
 
 log = logging.getLogger(__name__)
 
-BINARY_OPTION = "FORGE_OPENCODE_BIN"
-_VERSION_LIMIT_S = 20.0
-_XDG = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+PROGRAM = Program(
+    name="opencode",
+    option="FORGE_OPENCODE_BIN",
+    install="npm install -g opencode-ai@1.18.33",
+    oldest="1.18",
+    too_new="2",
+)
 
 
 class OpenCodeBackend:
@@ -77,23 +79,23 @@ class OpenCodeBackend:
     def probe(cls, env: Mapping[str, str]) -> Usability:
         """Whether the binary answers, and has something to log in to a model with."""
         try:
-            version = _version(_binary(env, env), env)
+            found = PROGRAM.check(version(PROGRAM.find(env, env), env))
             configured = has_credentials(env)
         except BackendUnusable as error:
             return Usability(usable=False, detail=str(error))
         if not configured:
             detail = (
-                f"opencode {version} has no credentials: run `opencode auth login`, "
+                f"opencode {found} has no credentials: run `opencode auth login`, "
                 "or set ANTHROPIC_API_KEY or another provider's key"
             )
             return Usability(usable=False, detail=detail)
-        return Usability(usable=True, detail=f"opencode {version}")
+        return Usability(usable=True, detail=f"opencode {found}")
 
     @classmethod
     def create(cls, context: BackendContext) -> Self:
         try:
             configuration(context.env)
-            return cls(context, _binary(context.options, context.env))
+            return cls(context, PROGRAM.find(context.options, context.env))
         except Invalid as error:
             raise BackendUnusable(str(error)) from error
 
@@ -208,34 +210,3 @@ def _checked_model(model: str) -> str:
             f"model: {model!r} is not provider/model, such as anthropic/claude-sonnet-4-5"
         )
     return model
-
-
-def _binary(options: Mapping[str, str], env: Mapping[str, str]) -> str:
-    wanted = options.get(BINARY_OPTION) or "opencode"
-    path = shutil.which(wanted, path=env.get("PATH"))
-    if path is None:
-        raise BackendUnusable(
-            f"{wanted!r} is not found: install it with `npm install -g opencode-ai`, "
-            f"or set {BINARY_OPTION} to its path"
-        )
-    return path
-
-
-def _version(binary: str, env: Mapping[str, str]) -> str:
-    """Asked in a home of its own: the CLI makes folders even when it only tells its version."""
-    with tempfile.TemporaryDirectory(prefix="forge-probe-") as folder:
-        own = dict.fromkeys(("HOME", "TMPDIR", *_XDG), folder)
-        try:
-            answer = subprocess.run(  # noqa: S603 - the binary that the user named
-                [binary, "--version"],
-                env={**env, **own},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_VERSION_LIMIT_S,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            raise BackendUnusable(f"{binary} does not tell its version: {error}") from error
-    return answer.stdout.strip()

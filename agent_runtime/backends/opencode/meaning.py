@@ -11,7 +11,7 @@ import msgspec
 from agent_runtime.backends.opencode import shapes
 from agent_runtime.backends.opencode.asked import permission_of, question_of
 from agent_runtime.backends.opencode.events import Event, shape
-from agent_runtime.backends.opencode.recent import Recent
+from agent_runtime.backends.recent import Recent
 from agent_runtime.model import BackendEvent, Kind, Usage
 
 Meant = tuple[Kind, dict[str, Any]]

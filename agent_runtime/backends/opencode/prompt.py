@@ -1,9 +1,5 @@
 """One prompt, from its POST to its end."""
 
-from typing import Any
-
-import msgspec
-
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode.asking import Asking
 from agent_runtime.backends.opencode.client import Client, EventStream
@@ -11,11 +7,11 @@ from agent_runtime.backends.opencode.events import Unreadable, read
 from agent_runtime.backends.opencode.meaning import Meanings
 from agent_runtime.backends.opencode.turn import Session, TurnState, Verdict
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.model import BackendEvent, Kind, TurnEnd
+from agent_runtime.backends.unreadable import unreadable
+from agent_runtime.model import TurnEnd
 
 _QUIET_S = 0.5
 """Silence after which the CLI is asked whether a doubtful turn is over."""
-_SHOWN_BYTES = 1024
 
 
 class Prompt:
@@ -74,7 +70,7 @@ class Prompt:
         try:
             event = read(raw)
         except Unreadable as error:
-            await self._sink.emit(_unreadable(raw, error))
+            await self._sink.emit(unreadable(raw, str(error)))
             return
         belongs = self._state.observe(event)
         if belongs:
@@ -83,16 +79,3 @@ class Prompt:
             self._asking.observe(event)
         if self._state.interrupted and self._state.took_up(event):
             await self._abort()
-
-
-def _unreadable(raw: bytes, error: Unreadable) -> BackendEvent:
-    """What the CLI said and nobody can read, so that it is not lost in silence."""
-    told: dict[str, Any] = {
-        "type": "unreadable",
-        "reason": str(error),
-        "start": raw[:_SHOWN_BYTES].decode("utf-8", "replace"),
-    }
-    data = {"status": "unreadable", "message": str(error)}
-    return BackendEvent(
-        "unreadable", msgspec.json.encode(told), Kind.STATUS, msgspec.json.encode(data)
-    )

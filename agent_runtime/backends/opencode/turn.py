@@ -5,7 +5,7 @@ from enum import Enum
 from agent_runtime.backends.opencode import shapes
 from agent_runtime.backends.opencode.events import Event, shape
 from agent_runtime.backends.opencode.meaning import usage_of
-from agent_runtime.backends.opencode.recent import Recent
+from agent_runtime.backends.recent import Recent
 from agent_runtime.model import Code, Outcome, TurnEnd, Usage
 
 

@@ -10,6 +10,7 @@ Imports point downwards to replies; `tests` use what is named below.
 
 from tests.peers.stub_model.configs import (
     ANTHROPIC_MODEL,
+    KEY,
     MODEL,
     claude_env,
     codex_config,
@@ -30,6 +31,7 @@ from tests.peers.stub_model.server import StubModel, stub_model
 __all__ = [
     "ANTHROPIC_MODEL",
     "INPUT_TOKENS",
+    "KEY",
     "MODEL",
     "OUTPUT_TOKENS",
     "Call",

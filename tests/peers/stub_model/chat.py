@@ -17,7 +17,7 @@ from tests.peers.stub_model.replies import (
     arguments,
     calls,
     pieces,
-    texts,
+    pieces_of,
     thought,
 )
 
@@ -32,7 +32,7 @@ _USAGE = {
 
 def users_texts(body: dict[str, Any]) -> list[str]:
     messages = [message for message in body["messages"] if message["role"] == "user"]
-    return [texts(message["content"]) for message in messages]
+    return ["\n".join(pieces_of(message["content"])) for message in messages]
 
 
 def failure(fail: Fail) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tests.peers.stub_model.replies import (
     arguments,
     calls,
     pieces,
-    texts,
+    pieces_of,
     thought,
 )
 
@@ -23,9 +23,9 @@ Event = dict[str, Any]
 
 
 def users_texts(body: dict[str, Any]) -> list[str]:
-    """Without the results of tools, which come in the user's name."""
+    """Piece by piece: the last one is what the user said, others are the CLI's reminders."""
     messages = [message for message in body["messages"] if message["role"] == "user"]
-    return [text for message in messages if (text := texts(message["content"]))]
+    return [text for message in messages for text in pieces_of(message["content"])]
 
 
 def failure(fail: Fail) -> dict[str, Any]:

@@ -96,8 +96,8 @@ def arguments(call: Call) -> str:
     return msgspec.json.encode(call.arguments).decode()
 
 
-def texts(content: Any) -> str:
-    """All text in the content of a message, in whatever form it comes."""
+def pieces_of(content: Any) -> list[str]:
+    """All texts in the content of a message, in whatever form it comes."""
     if isinstance(content, str):
-        return content
-    return "\n".join(part.get("text", "") for part in content or [])
+        return [content]
+    return [text for part in content or [] if (text := part.get("text"))]

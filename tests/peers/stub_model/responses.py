@@ -18,7 +18,7 @@ from tests.peers.stub_model.replies import (
     arguments,
     calls,
     pieces,
-    texts,
+    pieces_of,
     thought,
 )
 
@@ -34,7 +34,8 @@ _USAGE = {
 
 
 def users_texts(body: dict[str, Any]) -> list[str]:
-    return [texts(item["content"]) for item in body["input"] if item.get("role") == "user"]
+    items = [item for item in body["input"] if item.get("role") == "user"]
+    return [text for item in items for text in pieces_of(item["content"])]
 
 
 def failure(fail: Fail) -> dict[str, Any]:
