@@ -1,0 +1,151 @@
+"""The process `claude`: started, greeted, asked by control requests."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agent_runtime.backends.binary import Program
+from agent_runtime.backends.claude_code import shapes
+from agent_runtime.backends.claude_code.config import Home
+from agent_runtime.backends.claude_code.events import answer_to
+from agent_runtime.backends.stdio import JsonLines
+from agent_runtime.errors import BackendCrashed, BackendUnusable, RuntimeFault
+from agent_runtime.processes import Processes
+
+PROGRAM = Program(
+    name="claude",
+    option="FORGE_CLAUDE_CODE_BIN",
+    install="npm install -g @anthropic-ai/claude-code@2.1.329",
+    oldest="2.1.329",
+    too_new="3",
+)
+_ARGUMENTS = (
+    *("--output-format", "stream-json", "--input-format", "stream-json"),
+    *("--verbose", "--include-partial-messages", "--replay-user-messages"),
+    *("--permission-prompt-tool", "stdio", "--permission-mode", "default"),
+)
+_BOOT_LIMIT_S = 60.0
+_CALL_LIMIT_S = 30.0
+_SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
+
+
+class Refused(RuntimeFault):
+    """The CLI understood a control request and did not accept it; the message is its own."""
+
+
+class Cli:
+    """One process that has been greeted. `model` is the one it was told last."""
+
+    def __init__(self, lines: JsonLines, model: str) -> None:
+        self.lines = lines
+        self.model = model
+
+    async def use_model(self, model: str) -> None:
+        """From the next message on; "" for its own choice. Raises Refused, BackendCrashed."""
+        if model != self.model:
+            wanted = {"subtype": "set_model", "model": model or None}
+            await control(self.lines, wanted, limit_s=_CALL_LIMIT_S)
+            self.model = model
+
+    async def say(self, message_id: str, content: list[dict[str, Any]]) -> None:
+        """Hand over the user's message, whose id comes back when the CLI takes it up."""
+        await self.lines.send(
+            {
+                "type": "user",
+                "uuid": message_id,
+                "message": {"role": "user", "content": content},
+                "parent_tool_use_id": None,
+            }
+        )
+
+    async def interrupt(self) -> None:
+        """Its answer says nothing that the turn's result does not say."""
+        number = str(self.lines.number())
+        request = {"subtype": "interrupt"}
+        await self.lines.send({"type": "control_request", "request_id": number, "request": request})
+
+    async def answer(self, prompt_id: str, response: Mapping[str, Any]) -> None:
+        told = {"subtype": "success", "request_id": prompt_id, "response": response}
+        await self.lines.send({"type": "control_response", "response": told})
+
+    async def refuse(self, prompt_id: str, reason: str) -> None:
+        """A request that is none of the kinds we answer."""
+        told = {"subtype": "error", "request_id": prompt_id, "error": reason}
+        await self.lines.send({"type": "control_response", "response": told})
+
+
+class Launch:
+    """How the CLI is started: the binary, its folders and its environment."""
+
+    def __init__(
+        self,
+        *,
+        binary: str,
+        workspace: Path,
+        home: Home,
+        env: Mapping[str, str],
+        processes: Processes,
+    ) -> None:
+        self._binary = binary
+        self._workspace = workspace
+        self._home = home
+        self._env = env
+        self._processes = processes
+
+    async def start(self, *, model: str, session_id: str) -> Cli:
+        """One that goes on with that session, if it still knows it.
+
+        Raises:
+            BackendUnusable: it does not come up, or is of a version that is not supported;
+                the message holds the end of what it wrote to standard error.
+        """
+        try:
+            self._home.prepare(self._env)
+        except OSError as error:
+            raise BackendUnusable(f"the folder of claude cannot be made: {error}") from error
+        process = await self._processes.spawn(
+            [self._binary, *_ARGUMENTS, *self._choices(model, session_id)],
+            cwd=self._workspace,
+            env=self._home.environment(self._env),
+        )
+        lines = JsonLines(PROGRAM.name, process, self._processes, answer_to)
+        try:
+            await _greet(lines)
+        except BaseException:
+            await lines.end()
+            raise
+        return Cli(lines, model)
+
+    def _choices(self, model: str, session_id: str) -> list[str]:
+        known = _SESSION.fullmatch(session_id) and self._home.knows(session_id)
+        return [
+            *(["--model", model] if model else []),
+            *(["--resume", session_id] if known else []),
+        ]
+
+
+async def control(lines: JsonLines, request: Mapping[str, Any], *, limit_s: float) -> bytes:
+    """What the CLI answers to a control request. Raises Refused, BackendCrashed."""
+
+    def numbered(number: int) -> dict[str, Any]:
+        return {"type": "control_request", "request_id": str(number), "request": request}
+
+    raw = await lines.call(numbered, limit_s=limit_s)
+    answer = msgspec.json.decode(raw, type=shapes.ControlResponse).response
+    if answer.subtype != "success":
+        raise Refused(f"claude refuses {request['subtype']}: {answer.error[:2000]}")
+    return bytes(answer.response)
+
+
+async def _greet(lines: JsonLines) -> None:
+    try:
+        greeting = {"subtype": "initialize", "hooks": None}
+        raw = await control(lines, greeting, limit_s=_BOOT_LIMIT_S)
+        told = msgspec.json.decode(raw, type=shapes.Initialized)
+    except (Refused, BackendCrashed, msgspec.ValidationError) as error:
+        epitaph = await lines.epitaph()
+        raise BackendUnusable(f"claude did not start: {error}; {epitaph}") from error
+    PROGRAM.check(told.claude_code_version)

@@ -1,0 +1,76 @@
+"""One prompt, from the user's message to its result."""
+
+import uuid
+from pathlib import Path
+
+from agent_runtime.backends.claude_code.asking import Asking
+from agent_runtime.backends.claude_code.cli import Cli
+from agent_runtime.backends.claude_code.events import Event, Unreadable, read
+from agent_runtime.backends.claude_code.meaning import Meanings
+from agent_runtime.backends.claude_code.turn import TurnState
+from agent_runtime.backends.message import Message
+from agent_runtime.backends.protocol import TurnSink
+from agent_runtime.backends.unreadable import unreadable
+from agent_runtime.model import Outcome, TurnEnd
+
+
+class Prompt:
+    """`run` is one task; `interrupt` may come from another, and only sets going what run ends."""
+
+    def __init__(self, cli: Cli, sink: TurnSink, workspace: Path) -> None:
+        self._cli = cli
+        self._sink = sink
+        self._message_id = str(uuid.uuid4())
+        self._state = TurnState(self._message_id)
+        self._meanings = Meanings(workspace)
+        self._asking = Asking(cli, sink, self._meanings, workspace)
+        self.session_id = ""
+        """The CLI's, "" until it has told."""
+
+    async def run(self, message: Message) -> TurnEnd:
+        """To the end of the prompt, and of what an interrupted one has left running.
+
+        Raises:
+            BackendCrashed: the CLI ended before the prompt did.
+        """
+        before = self._cli.lines.members()
+        with self._cli.lines.listening() as inbox:
+            if self._state.interrupted:
+                return self._state.end()
+            await self._cli.say(self._message_id, [{"type": "text", "text": message.content}])
+            try:
+                while not self._state.ended:
+                    await self._take(await inbox.next())
+            finally:
+                await self._asking.close()
+        end = self._state.end()
+        if end.outcome is Outcome.INTERRUPTED:
+            await self._cli.lines.end_newer(before)
+        return end
+
+    async def interrupt(self) -> None:
+        """Before the CLI has taken the message up, it would not know what to interrupt."""
+        self._state.interrupted = True
+        if self._state.begun:
+            await self._cli.interrupt()
+
+    async def _take(self, raw: bytes) -> None:
+        try:
+            event = read(raw)
+        except Unreadable as error:
+            await self._sink.emit(unreadable(raw, str(error)))
+            return
+        begun = self._state.begun
+        if not self._state.observe(event):
+            return
+        if self._state.interrupted and (not begun or event.type == "system"):
+            await self._cli.interrupt()
+        await self._tell(event)
+
+    async def _tell(self, event: Event) -> None:
+        if event.session_id and event.session_id != self.session_id:
+            self.session_id = event.session_id
+            await self._sink.session(event.session_id)
+        if event.forwarded:
+            await self._sink.emit(self._meanings.of(event))
+        await self._asking.observe(event)
