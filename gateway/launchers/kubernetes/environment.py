@@ -50,7 +50,16 @@ _MODEL_KEYS = tuple(
         "XAI",
     )
 )
-_CREDENTIALS = {"opencode": (*_MODEL_KEYS, "OPENCODE_BASE_URL")}
+_CREDENTIALS = {
+    "claude_code": (
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
+        "CLAUDE_CODE_OAUTH_TOKEN",
+    ),
+    "codex": ("OPENAI_API_KEY",),
+    "opencode": (*_MODEL_KEYS, "OPENCODE_BASE_URL"),
+}
 """What each backend reads of the Secret with model credentials, where it is there."""
 _FOR_ALL = re.compile(r"FORGE_TURN_LIMIT_S|FORGE_GRACE_S")
 

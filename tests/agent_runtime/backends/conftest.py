@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.processes import end_leftover
-from tests.agent_runtime.backends.rigs import CommandRig, OpenCodeRig, Place, Rig
+from tests.agent_runtime.backends.rigs import (
+    ClaudeCodeRig,
+    CodexRig,
+    CommandRig,
+    ModelRig,
+    OpenCodeRig,
+    Place,
+    Rig,
+)
 from tests.agent_runtime.backends.sink import RecordingSink
 from tests.cli import install
 from tests.peers.stub_model import StubModel, stub_model
@@ -60,9 +68,19 @@ def opencode(place: Place, model: StubModel, opencode_binary: Path) -> OpenCodeR
     return OpenCodeRig(place, opencode_binary, model)
 
 
-@pytest.fixture(params=["command", "opencode"])
+@pytest.fixture
+def claude_code(place: Place, model: StubModel, claude_binary: Path) -> ClaudeCodeRig:
+    return ClaudeCodeRig(place, claude_binary, model)
+
+
+@pytest.fixture
+def codex(place: Place, model: StubModel, codex_binary: Path) -> CodexRig:
+    return CodexRig(place, codex_binary, model)
+
+
+@pytest.fixture(params=["claude_code", "codex", "command", "opencode"])
 def rig(request: pytest.FixtureRequest, place: Place) -> Rig:
     if request.param == "command":
         return CommandRig(place)
-    rig: OpenCodeRig = request.getfixturevalue("opencode")
+    rig: ModelRig = request.getfixturevalue(request.param)
     return rig

@@ -7,13 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_runtime.backends.claude_code import ClaudeCodeBackend
+from agent_runtime.backends.codex import CodexBackend
 from agent_runtime.backends.command import CommandBackend
 from agent_runtime.backends.opencode import OpenCodeBackend
 from agent_runtime.backends.protocol import Backend, BackendContext
 from agent_runtime.process_table import ProcessGroup, members
 from agent_runtime.processes import Processes
 from tests.cli.install import prepare_home
-from tests.peers.stub_model import Call, Reply, Say, Stall, StubModel, opencode_config
+from tests.peers.stub_model import (
+    ANTHROPIC_MODEL,
+    KEY,
+    Call,
+    Reply,
+    Say,
+    Stall,
+    StubModel,
+    claude_env,
+    codex_config,
+    opencode_config,
+)
 
 
 class Place:
@@ -107,15 +120,44 @@ class CommandRig(Rig):
 
 
 @dataclass
-class OpenCodeRig(Rig):
+class ModelRig(Rig):
+    """A CLI of npm's, whose model is the stub."""
+
     binary: Path
     model: StubModel
 
     def __post_init__(self) -> None:
-        prepare_home(self.place.users_home)
+        """Prepare the user's home."""
 
     def make(self) -> Backend:
         return self.make_with()
+
+    @abstractmethod
+    def make_with(
+        self, *, permission_mode: str = "acceptEdits", session_id: str = "", model: str = ""
+    ) -> Backend: ...
+
+    def say(self, *texts: str) -> str:
+        return self.script(Say("".join(f"{text}\n" for text in texts)))
+
+    def stall(self, text: str) -> str:
+        return self.script(Stall(text))
+
+    def say_much(self, size: int) -> str:
+        return self.script(Say("x" * size, piece=size))
+
+    def script(self, *replies: Reply) -> str:
+        self.model.script(*replies)
+        return "Do as you were told."
+
+    def call(self, tool: str, **arguments: object) -> str:
+        """Calls a tool, then says that it is done."""
+        return self.script(Call(tool, arguments), Say("Done."))
+
+
+class OpenCodeRig(ModelRig):
+    def __post_init__(self) -> None:
+        prepare_home(self.place.users_home)
 
     def make_with(
         self, *, permission_mode: str = "acceptEdits", session_id: str = "", model: str = ""
@@ -135,19 +177,51 @@ class OpenCodeRig(Rig):
             self.place.context(options={"FORGE_OPENCODE_BIN": "no-such-command-here"})
         )
 
-    def say(self, *texts: str) -> str:
-        return self.script(Say("".join(f"{text}\n" for text in texts)))
 
-    def stall(self, text: str) -> str:
-        return self.script(Stall(text))
+class ClaudeCodeRig(ModelRig):
+    def make_with(
+        self,
+        *,
+        permission_mode: str = "acceptEdits",
+        session_id: str = "",
+        model: str = ANTHROPIC_MODEL,
+    ) -> ClaudeCodeBackend:
+        return ClaudeCodeBackend.create(
+            self.place.context(
+                options={"FORGE_CLAUDE_CODE_BIN": str(self.binary)},
+                env=claude_env(self.model.root),
+                permission_mode=permission_mode,
+                session_id=session_id,
+                model=model,
+            )
+        )
 
-    def say_much(self, size: int) -> str:
-        return self.script(Say("x" * size, piece=size))
+    def make_missing(self) -> Backend:
+        return ClaudeCodeBackend.create(
+            self.place.context(options={"FORGE_CLAUDE_CODE_BIN": "no-such-command-here"})
+        )
 
-    def script(self, *replies: Reply) -> str:
-        self.model.script(*replies)
-        return "Do as you were told."
 
-    def call(self, tool: str, **arguments: object) -> str:
-        """Calls a tool, then says that it is done."""
-        return self.script(Call(tool, arguments), Say("Done."))
+class CodexRig(ModelRig):
+    def __post_init__(self) -> None:
+        folder = self.place.users_home / ".codex"
+        folder.mkdir()
+        (folder / "config.toml").write_text(codex_config(self.model.url))
+
+    def make_with(
+        self, *, permission_mode: str = "acceptEdits", session_id: str = "", model: str = ""
+    ) -> CodexBackend:
+        return CodexBackend.create(
+            self.place.context(
+                options={"FORGE_CODEX_BIN": str(self.binary)},
+                env={"OPENAI_API_KEY": KEY},
+                permission_mode=permission_mode,
+                session_id=session_id,
+                model=model,
+            )
+        )
+
+    def make_missing(self) -> Backend:
+        return CodexBackend.create(
+            self.place.context(options={"FORGE_CODEX_BIN": "no-such-command-here"})
+        )

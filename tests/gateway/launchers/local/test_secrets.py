@@ -25,17 +25,45 @@ FOR_AGENTS = {
     "HOME": "/home/ada",
     "LC_ALL": "C.UTF-8",
     "https_proxy": "http://proxy",
-    "ANTHROPIC_API_KEY": "sk-model",
-    "OPENCODE_BASE_URL": "http://model",
-    "FORGE_COMMAND": "cat",
     "FORGE_TURN_LIMIT_S": "60",
     "FORGE_GRACE_S": "1",
 }
+FOR_MODELS = {
+    "ANTHROPIC_API_KEY": "sk-ant",
+    "CLAUDE_CODE_OAUTH_TOKEN": "oauth",
+    "OPENAI_API_KEY": "sk-open",
+    "OPENAI_BASE_URL": "http://openai",
+    "CODEX_HOME": "/codex",
+    "OPENCODE_BASE_URL": "http://model",
+}
+OPTIONS = {
+    "FORGE_CLAUDE_CODE_BIN": "/bin/claude",
+    "FORGE_CODEX_BIN": "/bin/codex",
+    "FORGE_COMMAND": "cat",
+    "FORGE_OPENCODE_BIN": "/bin/opencode",
+}
 
 
-def test_allow_list_passes_what_agents_need_and_nothing_else() -> None:
-    """The gateway's own secrets are not in an agent's environment."""
-    assert environment._inherited({**GATEWAY_ONLY, **FOR_AGENTS}) == FOR_AGENTS
+@pytest.mark.parametrize(
+    ("backend", "own"),
+    [
+        (
+            "claude_code",
+            {"ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "FORGE_CLAUDE_CODE_BIN"},
+        ),
+        ("codex", {"OPENAI_API_KEY", "OPENAI_BASE_URL", "CODEX_HOME", "FORGE_CODEX_BIN"}),
+        (
+            "opencode",
+            {"ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENCODE_BASE_URL", "FORGE_OPENCODE_BIN"},
+        ),
+        ("command", {*FOR_MODELS, "FORGE_COMMAND"}),
+        ("of_others", {*FOR_MODELS}),
+    ],
+)
+def test_allow_list_passes_what_agents_need_and_nothing_else(backend: str, own: set[str]) -> None:
+    """Neither the gateway's own secrets nor the keys of another CLI are with an agent."""
+    env = {**GATEWAY_ONLY, **FOR_AGENTS, **FOR_MODELS, **OPTIONS}
+    assert environment._inherited(env, backend).keys() == FOR_AGENTS.keys() | own
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -1,0 +1,53 @@
+"""What the CLI asks during one prompt: carried to the sink, and the answer back."""
+
+from agent_runtime.backends.codex.asked import Permission, Questions
+from agent_runtime.backends.codex.cli import Cli
+from agent_runtime.backends.codex.events import Event, shape
+from agent_runtime.backends.codex.meaning import Meanings
+from agent_runtime.backends.codex.shapes import Resolved
+from agent_runtime.backends.open_asks import OpenAsks
+from agent_runtime.backends.protocol import TurnSink
+from agent_runtime.model import Kind
+
+
+class Asking:
+    """Owned by the prompt's task. What it tells the CLI, `meanings` learns first."""
+
+    def __init__(self, cli: Cli, sink: TurnSink, meanings: Meanings) -> None:
+        self._cli = cli
+        self._sink = sink
+        self._meanings = meanings
+        self._open = OpenAsks("codex")
+
+    async def observe(self, event: Event) -> None:
+        """Every event of the prompt, after it has been emitted."""
+        if event.is_request:
+            await self._begin(event)
+        elif event.type == "serverRequest/resolved" and (gone := shape(event.params, Resolved)):
+            self._open.withdraw(str(gone.request_id))
+
+    async def close(self) -> None:
+        """The prompt is over: nobody waits for an answer any more."""
+        await self._open.close()
+
+    async def _begin(self, event: Event) -> None:
+        asked = self._meanings.asked(event)
+        match asked:
+            case Permission():
+                self._open.begin(str(event.number), self._permission(event, asked))
+            case Questions():
+                self._open.begin(str(event.number), self._question(event, asked))
+            case None:
+                await self._cli.refuse(event.number, event.type)
+
+    async def _permission(self, event: Event, asked: Permission) -> None:
+        answer = await self._sink.permission(asked.ask)
+        data = {"prompt_id": asked.ask.prompt_id, "decision": answer.decision}
+        self._meanings.answered(event.number, Kind.PERMISSION_ANSWERED, data)
+        await self._cli.answer(event.number, asked.result(answer.decision))
+
+    async def _question(self, event: Event, asked: Questions) -> None:
+        answer = await self._sink.question(asked.ask)
+        data = {"prompt_id": asked.ask.prompt_id, "answers": answer.answers}
+        self._meanings.answered(event.number, Kind.QUESTION_ANSWERED, data)
+        await self._cli.answer(event.number, asked.result(answer))

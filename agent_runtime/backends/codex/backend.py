@@ -1,0 +1,150 @@
+"""The `codex` backend."""
+
+import logging
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+from agent_runtime.backends.binary import version
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.codex.cli import PROGRAM, Cli, Launch
+from agent_runtime.backends.codex.config import Home, has_credentials
+from agent_runtime.backends.codex.merging import merged
+from agent_runtime.backends.codex.prompt import Prompt
+from agent_runtime.backends.message import Message
+from agent_runtime.backends.permission_mode import PermissionMode
+from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.errors import BackendCrashed, BackendUnusable
+from agent_runtime.model import BackendEvent, Outcome, TurnEnd
+
+log = logging.getLogger(__name__)
+
+
+class CodexBackend:
+    """Owned by the task that runs turns. `interrupt` and `stop` may come from another.
+
+    The session is the CLI's thread; a new process takes it up again, also that of the
+    next runtime, as long as the CLI still knows it.
+    """
+
+    name: ClassVar[str] = "codex"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.PERMISSIONS,
+            Capability.QUESTIONS,
+            Capability.SET_MODEL,
+            Capability.SET_PERMISSION_MODE,
+            Capability.RESUME,
+            Capability.REASONING,
+            Capability.USAGE,
+        }
+    )
+
+    def __init__(self, context: BackendContext, binary: str) -> None:
+        PermissionMode.parse(context.permission_mode)
+        self._workspace = context.workspace
+        self._model = context.model
+        self._launch = Launch(
+            binary=binary,
+            workspace=context.workspace,
+            home=Home(context.home),
+            env=context.env,
+            processes=context.processes,
+        )
+        self._session_id = context.session_id
+        self._cli: Cli | None = None
+        self._prompt: Prompt | None = None
+        self._busy = False
+        self._halted = False
+
+    @classmethod
+    def probe(cls, env: Mapping[str, str]) -> Usability:
+        """Whether the binary answers, and has something to log in to a model with."""
+        try:
+            found = PROGRAM.check(version(PROGRAM.find(env, env), env))
+        except BackendUnusable as error:
+            return Usability(usable=False, detail=str(error))
+        if not has_credentials(env):
+            detail = (
+                f"codex {found} has no credentials: run `codex login`, set OPENAI_API_KEY, "
+                "or name a provider in ~/.codex/config.toml"
+            )
+            return Usability(usable=False, detail=detail)
+        return Usability(usable=True, detail=f"codex {found}")
+
+    @classmethod
+    def create(cls, context: BackendContext) -> Self:
+        return cls(context, PROGRAM.find(context.options, context.env))
+
+    async def start(self) -> None:
+        self._halted = False
+        self._busy = True
+        try:
+            await self._end_cli()
+            self._cli = await self._launch.start(session_id=self._session_id)
+            self._session_id = self._cli.thread_id
+        finally:
+            self._busy = False
+
+    @property
+    def running(self) -> bool:
+        return self._cli is not None and self._cli.lines.running
+
+    async def prompt(self, message: Message, sink: TurnSink) -> TurnEnd:
+        cli = self._cli
+        if cli is None:
+            raise BackendCrashed("codex is not running")
+        self._busy = True
+        try:
+            return await self._run(cli, message, sink)
+        except BackendCrashed as crash:
+            return await self._crashed(cli, crash)
+        finally:
+            self._prompt = None
+            self._busy = self._halted = False
+
+    async def interrupt(self) -> None:
+        if not self._busy:
+            return
+        self._halted = True
+        if self._prompt is None:
+            return
+        try:
+            await self._prompt.interrupt()
+        except BackendCrashed as crash:
+            log.info("interrupt_failed", extra={"reason": str(crash)})
+
+    async def set_model(self, model: str) -> None:
+        """Whether there is such a model, only the provider knows; the turn then says so."""
+        self._model = model
+
+    async def set_permission_mode(self, mode: str) -> None:
+        """The runtime's own part answers by it; the CLI always asks."""
+        PermissionMode.parse(mode)
+
+    def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
+        return merged(first, second)
+
+    async def stop(self) -> None:
+        self._halted = self._busy
+        await self._end_cli()
+
+    async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
+        await sink.session(cli.thread_id)
+        prompt = Prompt(cli, sink, self._workspace)
+        self._prompt = prompt
+        if self._halted:
+            return TurnEnd(outcome=Outcome.INTERRUPTED)
+        return await prompt.run(message, self._model)
+
+    async def _crashed(self, cli: Cli, crash: BackendCrashed) -> TurnEnd:
+        """Whatever is left of it is in an unknown state, so it goes."""
+        epitaph = await cli.lines.epitaph()
+        await self._end_cli()
+        if self._halted:
+            return TurnEnd(outcome=Outcome.INTERRUPTED)
+        raise BackendCrashed(f"{crash}; {epitaph}") from crash
+
+    async def _end_cli(self) -> None:
+        cli, self._cli = self._cli, None
+        if cli is not None:
+            await cli.lines.end()

@@ -1,0 +1,67 @@
+"""One prompt, from turn/start to turn/completed."""
+
+from pathlib import Path
+
+from agent_runtime.backends.codex.asking import Asking
+from agent_runtime.backends.codex.cli import Cli
+from agent_runtime.backends.codex.events import Unreadable, read
+from agent_runtime.backends.codex.meaning import Meanings
+from agent_runtime.backends.codex.turn import TurnState
+from agent_runtime.backends.message import Message
+from agent_runtime.backends.protocol import TurnSink
+from agent_runtime.backends.unreadable import unreadable
+from agent_runtime.model import Outcome, TurnEnd
+
+
+class Prompt:
+    """`run` is one task; `interrupt` may come from another, and only sets going what run ends."""
+
+    def __init__(self, cli: Cli, sink: TurnSink, workspace: Path) -> None:
+        self._cli = cli
+        self._sink = sink
+        self._number = cli.lines.number()
+        self._state = TurnState(cli.thread_id, self._number)
+        self._meanings = Meanings(cli.thread_id, workspace)
+        self._asking = Asking(cli, sink, self._meanings)
+
+    async def run(self, message: Message, model: str) -> TurnEnd:
+        """To the end of the prompt, and of what an interrupted one has left running.
+
+        Raises:
+            BackendCrashed: the CLI ended before the prompt did.
+        """
+        before = self._cli.lines.members()
+        with self._cli.lines.listening() as inbox:
+            if self._state.interrupted:
+                return self._state.end()
+            content = [{"type": "text", "text": message.content}]
+            await self._cli.start_turn(self._number, content, model)
+            try:
+                while not self._state.ended:
+                    await self._take(await inbox.next())
+            finally:
+                await self._asking.close()
+        end = self._state.end()
+        if end.outcome is Outcome.INTERRUPTED:
+            await self._cli.lines.end_newer(before)
+        return end
+
+    async def interrupt(self) -> None:
+        """Before the CLI has started the turn, it would not know what to interrupt."""
+        self._state.interrupted = True
+        if self._state.started:
+            await self._cli.interrupt(self._state.turn_id)
+
+    async def _take(self, raw: bytes) -> None:
+        try:
+            event = read(raw)
+        except Unreadable as error:
+            await self._sink.emit(unreadable(raw, str(error)))
+            return
+        belongs = self._state.observe(event)
+        if event.type == "turn/started" and belongs and self._state.interrupted:
+            await self._cli.interrupt(self._state.turn_id)
+        if belongs and event.forwarded:
+            await self._sink.emit(self._meanings.of(event))
+        if belongs or event.is_request:
+            await self._asking.observe(event)
