@@ -47,8 +47,9 @@ def test_all_components_fit_together(tmp_path: Path) -> None:
     """In the order of their names, which is no other than any."""
     manifests = rendered(production_with(tmp_path, COMPONENTS))
     assert "replicas:" not in manifests
-    for variable in ("FORGE_AGENT_VOLUME", "FORGE_AGENT_TEMPLATE", "NODE_HOST"):
-        assert variable in manifests
+    for named in ("FORGE_AGENT_TEMPLATE", "NODE_HOST", "- services", "HorizontalPodAutoscaler"):
+        assert named in manifests
+    assert manifests.count("- persistentvolumeclaims") == 2
 
 
 @pytest.mark.parametrize("path", ENV_FILES, ids=lambda path: str(path.relative_to(FOLDER)))
