@@ -18,7 +18,7 @@ _AT_HAND = "0"
 """The first list needs no more than what the API server has in memory."""
 _LATEST = ""
 _FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 3.0
 
 Listener: TypeAlias = Callable[[ObjectT | None, ObjectT | None], None]
 """Told what an object was and what it is; None: it was not there, or is not any more."""
