@@ -62,7 +62,7 @@ class Gateway:
         self._ready = False
         self._key_watch = KeyWatch(keyring)
         self._parts = contextlib.AsyncExitStack()
-        guard = Guard(_allowed_networks(settings), own_port=self._own_port)
+        guard = Guard(allowed_networks(settings), own_port=self._own_port)
         self._poster = Poster(
             Policy.of(settings),
             guard=guard,
@@ -194,7 +194,7 @@ def _new_launcher(settings: Settings, keyring: Keyring) -> Launcher:
     return LocalLauncher(settings, keyring)
 
 
-def _allowed_networks(settings: Settings) -> Sequence[Network]:
+def allowed_networks(settings: Settings) -> Sequence[Network]:
     """Local agents share the machine with their users' receivers; in a cluster loopback is
     the gateway's own pod."""
     of_the_machine = LOOPBACK if settings.launcher == "local" else ()

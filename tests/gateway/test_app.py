@@ -16,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from gateway import rotation
-from gateway.app import api_keys, gateway_keys, running
+from gateway.app import allowed_networks, api_keys, gateway_keys, running
+from gateway.delivery.guard import LOOPBACK
 from gateway.descriptors import ENOUGH
 from gateway.errors import SettingsError, StartFailed
 from gateway.http.apikeys import new_key
 from gateway.settings import Settings
+from gateway.variables import Networks
 from tests.gateway.http.wire import RawAnswer, read_answer
 
 SERVE = """
@@ -324,3 +327,26 @@ async def test_a_refusal_is_a_sentence(settings: Settings) -> None:
         _, errors = await asyncio.wait_for(refused.communicate(), 20)
     assert refused.returncode == 1
     assert re.fullmatch(r"refused: FORGE_HOST: [^\n]+\n", errors.decode())
+
+
+async def test_a_cluster_that_cannot_be_used_is_named(settings: Settings, tmp_path: Path) -> None:
+    """The start fails with the variable to look at, and leaves nothing open."""
+    config = tmp_path / "kubeconfig"
+    clustered = msgspec.structs.replace(settings, launcher="kubernetes", kube_config=config)
+    with pytest.raises(StartFailed, match=r"KUBE_CONFIG_PATH: .*kubeconfig cannot be read"):
+        async with running(clustered):
+            pass
+    config.write_text("{}")
+    with pytest.raises(StartFailed, match=r"KUBE_CONFIG_PATH: .*is no usable kubeconfig"):
+        async with running(clustered):
+            pass
+
+
+async def test_only_local_agents_have_receivers_on_loopback(settings: Settings) -> None:
+    """In a cluster loopback is the gateway's own pod: no webhook may go there unless allowed."""
+    assert allowed_networks(settings) == LOOPBACK
+    clustered = msgspec.structs.replace(settings, launcher="kubernetes")
+    assert allowed_networks(clustered) == ()
+    permitted = Networks.parse("127.0.0.0/8")
+    opened = msgspec.structs.replace(clustered, webhook_allow_networks=permitted)
+    assert allowed_networks(opened) == permitted

@@ -80,14 +80,11 @@ class KubernetesLauncher:
         return self._notebook
 
     async def start(self) -> None:
-        self._backends = await asyncio.to_thread(given.installed_backends)
-        await self._api.open()
-        for reflector in (self._services, self._pods, self._claims):
-            if reflector is not None:
-                await reflector.start(within_s=_FIRST_LIST_S)
-        await self._maker.check(self._sample())
-        await self._agents.settle(within_s=_SETTLE_S)
-        self._sweep.start()
+        try:
+            await self._start()
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         await self._sweep.close()
@@ -147,6 +144,16 @@ class KubernetesLauncher:
         known = self._agents.find(agent_id)
         if known is not None and known.deleted_ms is not None:
             await self._deletion.finish(known)
+
+    async def _start(self) -> None:
+        self._backends = await asyncio.to_thread(given.installed_backends)
+        await self._api.open()
+        for reflector in (self._services, self._pods, self._claims):
+            if reflector is not None:
+                await reflector.start(within_s=_FIRST_LIST_S)
+        await self._maker.check(self._sample())
+        await self._agents.settle(within_s=_SETTLE_S)
+        self._sweep.start()
 
     async def _look(self, agent_id: str) -> KnownAgent:
         """From the cache, else what the API server says now. Raises NotFound, Unavailable."""

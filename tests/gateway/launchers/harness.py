@@ -105,6 +105,18 @@ async def submit(
         )
 
 
+async def retire(place: Place, launcher: Launcher, agent_id: str = "a1") -> None:
+    """Tell the runtime to go, as whoever deletes an agent does."""
+    target = await launcher.reach(agent_id, timeout_s=15)
+    token = place.keyring.token(agent_id, "relay", key_id=place.keyring.current_id)
+    async with grpc.aio.insecure_channel(target) as channel:
+        await relay_pb2_grpc.RelayServiceStub(channel).Retire(
+            relay_pb2.RetireRequest(),
+            metadata=(("authorization", f"Bearer {token}"),),
+            timeout=10,
+        )
+
+
 class LocalPlace:
     """A state folder and a runtime folder of this test alone."""
 

@@ -12,11 +12,12 @@ from gateway.errors import (
     GatewayError,
     NotFound,
     StartFailed,
+    Unavailable,
     UnknownBackend,
 )
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent
-from tests.gateway.launchers.harness import Place, spec, status
+from tests.gateway.launchers.harness import Place, retire, spec, status
 
 HOSTILE_IDS = [
     "",
@@ -157,6 +158,30 @@ async def test_deleted_agent_is_gone_at_once(place: Place) -> None:
     with pytest.raises(NotFound):
         await launcher.delete("a1")
     assert (await status(place, launcher)).agent_id == "a1"
+
+
+async def test_retired_agent_is_gone_for_good(place: Place) -> None:
+    """Once it has nothing to deliver any more, nobody reaches it."""
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=20)
+    await launcher.delete("a1")
+    await retire(place, launcher)
+    await launcher.retired("a1")
+    async with asyncio.timeout(30):
+        while await reachable(launcher):
+            await asyncio.sleep(0.05)
+    assert await launcher.list() == []
+
+
+async def reachable(launcher: Launcher) -> bool:
+    """Whether there is still a runtime, or may be one."""
+    try:
+        await launcher.reach("a1", timeout_s=0.1)
+    except NotFound:
+        return False
+    except Unavailable:
+        return True
+    return True
 
 
 async def test_gateways_see_each_others_agents(place: Place) -> None:
