@@ -66,11 +66,19 @@ class BackendEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Summed over the model calls of one turn. Cost in US dollars, None: not told."""
+    """Summed over model calls. Cost in US dollars, None: not told."""
 
     input_tokens: int
     output_tokens: int
     cost_usd: float | None = None
+
+    def __add__(self, other: "Usage") -> "Usage":
+        costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=sum(costs) if costs else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,15 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Cost in US dollars, None: not told."""
+
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveStatus:
     """What a running agent says of itself (GetStatus)."""
 
@@ -75,6 +84,7 @@ class LiveStatus:
     permission_mode: str
     uptime_ms: int
     capabilities: tuple[str, ...] = ()
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

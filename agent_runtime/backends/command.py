@@ -87,6 +87,15 @@ class CommandBackend:
         if self._turn is not None:
             await self._turn.interrupt()
 
+    async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
+        return False
+
+    async def new_session(self, *, fork: bool) -> str:  # noqa: ARG002 - nor this one
+        return ""
+
+    def check_model(self, model: str) -> None:
+        """Whatever the command understands."""
+
     async def set_model(self, model: str) -> None:
         self._model = model
 

@@ -127,8 +127,35 @@ class Backend(Protocol):
         """Make the running prompt end soon with INTERRUPTED. Nothing when none runs."""
         ...
 
+    async def steer(self, message: Message) -> bool:
+        """Take a message into the running prompt; False when none runs (any more).
+
+        Called only with the capability `steer`. Raises BackendCrashed.
+        """
+        ...
+
+    async def new_session(self, *, fork: bool) -> str:
+        """Another conversation from the next prompt on, which begins empty, or as this one.
+
+        Called instead of a prompt, only with the capabilities `new_session` and `fork`;
+        the id is "" where the CLI gives it with the next prompt.
+
+        Raises:
+            BackendCrashed: the CLI ended, or did not do it.
+        """
+        ...
+
+    def check_model(self, model: str) -> None:
+        """Whether `set_model` may come with it; as far as is known without asking the CLI.
+
+        Raises:
+            Invalid: the form is wrong, or the CLI lists its models and this is none of
+                them; names those that are like it.
+        """
+        ...
+
     async def set_model(self, model: str) -> None:
-        """In effect from the next prompt. Raises Invalid with the right form."""
+        """In effect from the next prompt. Raises Invalid as `check_model`."""
         ...
 
     async def set_permission_mode(self, mode: str) -> None:

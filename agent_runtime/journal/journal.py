@@ -1,6 +1,7 @@
 """The journal as the rest of the runtime sees it."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -25,6 +26,8 @@ from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
 T = TypeVar("T")
+
+NO_FACTS: Mapping[str, str] = {}
 
 MAX_REJECTED = 100
 """Seqs of one turn that are told; of a long one all may have been rejected."""
@@ -97,9 +100,11 @@ class Journal:
             tail.append((body, wanted))
         self._space.sent(len(body))
 
-    async def finish(self, turn: int, final: bytes, outcome: int) -> int:
-        """Append the final and end the turn; returns its seq."""
-        finishing = self._change(turn, lambda c: statements.finish(c, turn, final, outcome))
+    async def finish(
+        self, turn: int, final: bytes, outcome: int, *, facts: Mapping[str, str] = NO_FACTS
+    ) -> int:
+        """Append the final, end the turn and put the facts; returns the final's seq."""
+        finishing = self._change(turn, lambda c: statements.finish(c, turn, final, outcome, facts))
         seq, more_bytes = await finishing
         self._space.kept(more_bytes)
         return seq

@@ -28,11 +28,12 @@ class CommandKind(IntEnum):
     SET_PERMISSION_MODE = 4
     SET_MODEL = 5
     REPLY = 16
+    NEW_SESSION = 17
 
     @property
     def queued(self) -> bool:
         """Whether it waits for the turns before it; the others run beside the queue."""
-        return self is CommandKind.MESSAGE
+        return self in (CommandKind.MESSAGE, CommandKind.NEW_SESSION)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

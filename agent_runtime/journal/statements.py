@@ -5,7 +5,7 @@ An operation that refuses does so before it has written anything.
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
 from agent_runtime.journal import prompts
@@ -122,7 +122,7 @@ def _insert(connection: sqlite3.Connection, command: Command) -> None:
 
 
 def _name_target(connection: sqlite3.Connection, command: Command) -> None:
-    """Fix which turn an interrupt means: the named one, else the oldest open message."""
+    """Fix which turn an interrupt means: the named one, else the message that runs, or is next."""
     target = command.request.interrupt.target
     if target:
         if find(connection, target) is None:
@@ -130,8 +130,8 @@ def _name_target(connection: sqlite3.Connection, command: Command) -> None:
         return
     row = connection.execute(
         "SELECT request_id FROM turns WHERE settled = 0 AND kind = ? AND state != ?"
-        " ORDER BY turn LIMIT 1",
-        (CommandKind.MESSAGE, relay_pb2.TURN_STATE_ENDED),
+        " ORDER BY state = ? DESC, turn LIMIT 1",
+        (CommandKind.MESSAGE, relay_pb2.TURN_STATE_ENDED, relay_pb2.TURN_STATE_RUNNING),
     ).fetchone()
     if row:
         command.request.interrupt.target = row[0]
@@ -188,9 +188,13 @@ def latest_seq(connection: sqlite3.Connection) -> int:
 
 
 def finish(
-    connection: sqlite3.Connection, turn: int, final: bytes, outcome: int
+    connection: sqlite3.Connection,
+    turn: int,
+    final: bytes,
+    outcome: int,
+    facts: Mapping[str, str],
 ) -> tuple[int, int]:
-    """Append the final and end the turn, both or neither.
+    """Append the final, end the turn and put the facts, all or nothing.
 
     Returns the final's seq, and how many bytes more are kept now: its command is let go.
     """
@@ -199,6 +203,8 @@ def finish(
         "SELECT length(command) FROM turns WHERE turn = ?", (turn,)
     ).fetchone()
     prompts.end_turn(connection, turn)
+    for name, value in facts.items():
+        put_fact(connection, name, value)
     connection.execute(_FINISH, (relay_pb2.TURN_STATE_ENDED, outcome, turn))
     settle(connection, turn)
     return seq, len(final) - command_bytes

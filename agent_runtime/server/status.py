@@ -5,6 +5,7 @@ import time
 from agent_runtime.journal.journal import Journal
 from agent_runtime.settings import Settings
 from agent_runtime.turns.runner import Runner
+from agent_runtime.turns.sink import told_usage
 from proto.agent.v1 import agent_pb2
 
 
@@ -30,6 +31,7 @@ class Status:
             backend=self._runner.backend_name,
             capabilities=self._runner.capabilities,
             prompts=self._prompts() if prompts else (),
+            usage=told_usage(usage) if (usage := self._runner.usage) else None,
         )
 
     def _prompts(self) -> list[agent_pb2.OpenPrompt]:

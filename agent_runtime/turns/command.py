@@ -30,6 +30,7 @@ _KINDS = {
     "set_permission_mode": CommandKind.SET_PERMISSION_MODE,
     "set_model": CommandKind.SET_MODEL,
     "reply": CommandKind.REPLY,
+    "new_session": CommandKind.NEW_SESSION,
 }
 
 
@@ -104,6 +105,8 @@ def _check_fields(command: AgentRequest) -> None:
             raise Invalid("content: must not be empty")
         if command.send_message.timeout_ms < 0:
             raise Invalid("timeout_ms: must not be negative")
+        if command.send_message.when not in ("", "queue", "now"):
+            raise Invalid("when: queue or now is needed")
         Policy.of(command.send_message.policy)
         _check_attachments(command.send_message.attachments)
     if command.HasField("set_permission_mode") and command.set_permission_mode.mode not in MODES:

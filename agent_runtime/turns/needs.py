@@ -30,6 +30,8 @@ def _needed(request: AgentRequest) -> Iterator[Capability]:
             yield from (attachment.needs for attachment in attachments(request.send_message))
         case "set_model":
             yield Capability.SET_MODEL
+        case "new_session":
+            yield Capability.FORK if request.new_session.fork else Capability.NEW_SESSION
         case "reply":
             if request.reply.answers:
                 yield Capability.QUESTIONS

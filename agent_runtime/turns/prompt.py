@@ -1,8 +1,8 @@
-"""One running message: the backend's prompt, its time limit, its interrupt."""
+"""One queued turn that runs: what the backend is asked for, its time limit, its interrupt."""
 
 import asyncio
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from agent_runtime.backends.message import Message
@@ -25,14 +25,35 @@ class _Ending(Enum):
     LIMIT = "limit"
 
 
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A message to be answered."""
+
+    message: Message
+
+    async def do(self, backend: Backend, sink: JournalSink) -> TurnEnd:
+        return await backend.prompt(self.message, sink)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """Another conversation from here on; `fork`: which begins as the one before."""
+
+    fork: bool
+
+    async def do(self, backend: Backend, sink: JournalSink) -> TurnEnd:
+        await sink.session(await backend.new_session(fork=self.fork))
+        return ends.DONE
+
+
 class Prompt:
     """Owned by the runner's task; `interrupt` may be called by any."""
 
     def __init__(
-        self, backend: Backend, message: Message, sink: JournalSink, clock: TurnClock
+        self, backend: Backend, work: Say | NewSession, sink: JournalSink, clock: TurnClock
     ) -> None:
         self._backend = backend
-        self._message = message
+        self._work = work
         self._sink = sink
         self._clock = clock
         self._interrupted: asyncio.Future[TurnEnd] = asyncio.get_running_loop().create_future()
@@ -60,7 +81,7 @@ class Prompt:
             await self._backend.start()
         if self._interrupted.done():
             return TurnEnd(outcome=Outcome.INTERRUPTED)
-        return await self._backend.prompt(self._message, self._sink)
+        return await self._work.do(self._backend, self._sink)
 
     async def _wait(self, work: "asyncio.Task[TurnEnd]") -> _Ending:
         ends = (work, self._interrupted, self._clock.over)

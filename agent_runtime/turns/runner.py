@@ -2,27 +2,30 @@
 
 import asyncio
 import logging
-from collections import deque
 
-from agent_runtime.backends.message import Message
+from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend
-from agent_runtime.errors import Closing, Invalid, RuntimeFault
+from agent_runtime.errors import BackendCrashed, Closing, RuntimeFault
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Acceptance, Command, CommandKind, Turn
-from agent_runtime.model import Code, Outcome, TurnEnd
+from agent_runtime.model import Code, Outcome, TurnEnd, Usage
 from agent_runtime.turns import ends
-from agent_runtime.turns.clock import TurnClock
-from agent_runtime.turns.consent import Consent
+from agent_runtime.turns.conduct import Conduct
 from agent_runtime.turns.drained import Drained
-from agent_runtime.turns.needs import attachments, check_supported
+from agent_runtime.turns.needs import check_supported
 from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.prompt import Prompt
-from agent_runtime.turns.sink import JournalSink, Voice
-from agent_runtime.turns.waiting import Waiting
+from agent_runtime.turns.queue import Queue
+from agent_runtime.turns.sink import Voice
+from agent_runtime.turns.totals import Totals
+from proto.agent.v1.agent_pb2 import SendMessageRequest
 from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
+
+_STEER_S = 5.0
+"""How long a CLI may take to take a message into the running turn."""
 
 
 class Runner:
@@ -45,14 +48,13 @@ class Runner:
         self._journal = journal
         self._drained = drained
         self._backend = backend
-        self._mode = mode
-        self._policy = policy
-        self._waiting = Waiting(journal.prompts)
-        self._turn_limit_s = turn_limit_s
+        self._conduct = Conduct(
+            journal=journal, backend=backend, mode=mode, policy=policy, turn_limit_s=turn_limit_s
+        )
+        self._totals = Totals(journal)
         self._grace_s = grace_s
         self._voice = Voice(backend.name)
-        self._session_fact = f"session:{backend.name}"
-        self._queue: deque[Turn] = deque()
+        self._queue = Queue()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -74,7 +76,7 @@ class Runner:
 
     @property
     def session_id(self) -> str:
-        return self._journal.fact(self._session_fact)
+        return self._journal.fact(self._conduct.session_fact)
 
     @property
     def backend_name(self) -> str:
@@ -85,6 +87,11 @@ class Runner:
         """Of the backend, sorted."""
         return sorted(self._backend.capabilities)
 
+    @property
+    def usage(self) -> Usage | None:
+        """Of all turns together; None while none has told any."""
+        return self._totals.usage
+
     async def recover(self) -> None:
         """Take up what the journal holds: a final for what was running, the rest queued."""
         short: list[Turn] = []
@@ -94,7 +101,8 @@ class Runner:
             elif turn.state == relay_pb2.TURN_STATE_RUNNING:
                 await self._finish(turn, ends.RESTARTED)
             else:
-                self._queue.append(turn)
+                message = self._journal.request_of(turn.turn).send_message
+                self._queue.put(turn, now=message.when == "now")
         for turn in short:
             await self._run_short(turn)
 
@@ -103,7 +111,7 @@ class Runner:
         try:
             while not self._stopping:
                 if self._queue:
-                    await self._run_message(self._queue.popleft())
+                    await self._run_message(self._queue.take())
                 else:
                     await self._rest()
         finally:
@@ -120,6 +128,8 @@ class Runner:
             Closing, NotDrained, Exhausted, Invalid, Unsupported: nothing was accepted.
         """
         check_supported(command.request, self._backend)
+        if command.kind is CommandKind.SET_MODEL:
+            self._backend.check_model(command.request.set_model.model)
         if self._closing:
             raise Closing("this agent takes no more commands: it is ending")
         self._drained.admit(command)
@@ -142,8 +152,7 @@ class Runner:
         """End every open turn like that, the running one after its chance; then the CLI."""
         self.close()
         await self._settle_accepting()
-        queued, self._queue = list(self._queue), deque()
-        for turn in queued:
+        for turn in self._queue.empty():
             await self._finish(turn, end)
         await self._end_running(end, graceful=graceful)
         await self._backend.stop()
@@ -160,10 +169,11 @@ class Runner:
         accepted = await self._journal.accept(command)
         if accepted.result != relay_pb2.SubmitResponse.RESULT_ACCEPTED:
             return accepted
-        if command.kind.queued:
-            self._idle.clear()
-            self._queue.append(accepted.turn)
-            self._wake.set()
+        message = command.request.send_message
+        if message.when == "now":
+            await self._make_way(accepted.turn, message)
+        elif command.kind.queued:
+            self._enqueue(accepted.turn, now=False)
         else:
             await self._run_short(accepted.turn)
         return accepted
@@ -209,26 +219,7 @@ class Runner:
         await self._finish(turn, end)
 
     async def _prompt(self, turn: Turn) -> TurnEnd:
-        message = self._journal.request_of(turn.turn).send_message
-        limit_s = message.timeout_ms / 1000 if message.timeout_ms else self._turn_limit_s
-        clock = TurnClock(limit_s)
-        sink = JournalSink(
-            journal=self._journal,
-            voice=self._voice,
-            turn=turn,
-            session_fact=self._session_fact,
-            clock=clock,
-            merge=self._backend.merge,
-            consent=Consent(
-                turn=turn.turn,
-                policy=Policy.of(message.policy).over(self._policy),
-                mode=self._mode,
-                waiting=self._waiting,
-                clock=clock,
-            ),
-        )
-        said = Message(message.content, tuple(attachments(message)))
-        prompt = Prompt(self._backend, said, sink, clock)
+        prompt = self._conduct.prompt(turn)
         self._running = (turn, prompt)
         await self._journal.start_turn(turn.turn)
         log.info("turn_started", extra={"request_id": turn.request_id})
@@ -249,33 +240,49 @@ class Runner:
 
     async def _carry_out(self, turn: Turn) -> None:
         request = self._journal.request_of(turn.turn)
-        match turn.kind:
-            case CommandKind.INTERRUPT:
-                await self._interrupt(request.interrupt.target)
-            case CommandKind.SET_MODEL:
-                await self._backend.set_model(request.set_model.model)
-                await self._journal.put_fact("model", request.set_model.model)
-            case CommandKind.SET_PERMISSION_MODE:
-                await self._backend.set_permission_mode(request.set_permission_mode.mode)
-                self._mode = PermissionMode.parse(request.set_permission_mode.mode)
-                await self._journal.put_fact("permission_mode", request.set_permission_mode.mode)
-            case CommandKind.REPLY:
-                self._waiting.answer(request.reply)
-            case CommandKind.MESSAGE:
-                raise Invalid("a message waits in the queue")
+        if turn.kind is CommandKind.INTERRUPT:
+            await self._interrupt(request.interrupt.target)
+        else:
+            await self._conduct.change(turn.kind, request)
 
     async def _interrupt(self, target: str) -> None:
         """End the target: running, or queued; one that has ended is left as it is."""
         if self._running is not None and self._running[0].request_id == target:
             self._running[1].interrupt()
             return
-        for turn in self._queue:
-            if turn.request_id == target:
-                self._queue.remove(turn)
-                await self._finish(turn, ends.INTERRUPTED)
-                return
+        queued = self._queue.remove(target)
+        if queued is not None:
+            await self._finish(queued, ends.INTERRUPTED)
+
+    async def _make_way(self, turn: Turn, message: SendMessageRequest) -> None:
+        """Of a message that is wanted now: into the running turn where the CLI takes it there,
+        else the next one, for which the running turn ends."""
+        if await self._steered(message):
+            await self._finish(turn, ends.DONE)
+            return
+        self._enqueue(turn, now=True)
+        if self._running is not None:
+            self._running[1].interrupt()
+
+    async def _steered(self, message: SendMessageRequest) -> bool:
+        if self._running is None or Capability.STEER not in self._backend.capabilities:
+            return False
+        try:
+            async with asyncio.timeout(_STEER_S):
+                return await self._backend.steer(self._conduct.said(message))
+        except (TimeoutError, BackendCrashed) as error:
+            log.info("not_steered", extra={"reason": str(error) or "time is up"})
+            return False
+
+    def _enqueue(self, turn: Turn, *, now: bool) -> None:
+        self._idle.clear()
+        self._queue.put(turn, now=now)
+        self._wake.set()
 
     async def _finish(self, turn: Turn, end: TurnEnd) -> None:
         response = self._voice.final(turn, self.session_id, end)
-        await self._journal.finish(turn.turn, response.SerializeToString(), OUTCOMES[end.outcome])
+        facts = self._totals.add(end.usage) if end.usage is not None else {}
+        await self._journal.finish(
+            turn.turn, response.SerializeToString(), OUTCOMES[end.outcome], facts=facts
+        )
         log.info("turn_ended", extra={"request_id": turn.request_id, "outcome": end.outcome.value})

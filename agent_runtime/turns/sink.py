@@ -15,7 +15,7 @@ from agent_runtime.backends.asks import (
 )
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Turn
-from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
+from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd, Usage
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.coalescer import Coalescer, Merge
 from agent_runtime.turns.consent import Consent
@@ -50,16 +50,21 @@ class Voice:
         response.outcome = OUTCOMES[end.outcome]
         response.state = agent_pb2.AGENT_STATE_IDLE
         if end.usage is not None:
-            response.usage.input_tokens = end.usage.input_tokens
-            response.usage.output_tokens = end.usage.output_tokens
-            if end.usage.cost_usd is not None:
-                response.usage.cost_usd = end.usage.cost_usd
+            response.usage.CopyFrom(told_usage(end.usage))
         if end.outcome in (Outcome.COMPLETED, Outcome.INTERRUPTED):
             response.complete.success = end.outcome is Outcome.COMPLETED
         else:
             response.error.code = end.code or Code.PROCESSING_ERROR
             response.error.message = end.message
         return response
+
+
+def told_usage(usage: Usage) -> agent_pb2.Usage:
+    return agent_pb2.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
+    )
 
 
 class JournalSink:

@@ -12,6 +12,7 @@ from gateway.http.forms import (
     Flag,
     LabelName,
     LabelValue,
+    ModelChange,
     ModelName,
     Owner,
     PermissionMode,
@@ -19,7 +20,7 @@ from gateway.http.forms import (
     VariableValue,
 )
 from gateway.http.policy import PolicyBody
-from gateway.model import Agent, LiveStatus, Phase
+from gateway.model import Agent, LiveStatus, Phase, Usage
 
 Env = Annotated[
     dict[VariableName, VariableValue],
@@ -51,6 +52,13 @@ class CreateAgent(Body, frozen=True, kw_only=True):
     labels: Labels | UnsetType = UNSET
 
 
+class ChangeAgent(Body, frozen=True, kw_only=True):
+    """What holds from the next message on; what is left out stays."""
+
+    model: ModelChange | UnsetType = UNSET
+    permission_mode: PermissionMode | UnsetType = UNSET
+
+
 class CreateQuery(msgspec.Struct, frozen=True, kw_only=True):
     """`wait=false`: answer before the agent is ready."""
 
@@ -73,8 +81,16 @@ class DeleteQuery(OwnerQuery, frozen=True, kw_only=True):
     graceful: Flag | UnsetType = UNSET
 
 
+class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`cost_usd`: where it is told."""
+
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | UnsetType = UNSET
+
+
 class AgentAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An agent. Texts that would be empty are absent; the last seven come with `refresh=true`."""
+    """An agent. Texts that would be empty are absent; the last eight come with `refresh=true`."""
 
     user_id: str
     agent_id: str
@@ -95,6 +111,7 @@ class AgentAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     capabilities: Annotated[
         tuple[str, ...], Meta(description="What its backend can do, sorted")
     ] = ()
+    usage: Annotated[UsageAnswer, Meta(description="Of all its turns together")] | UnsetType = UNSET
 
 
 class AgentList(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +138,7 @@ def answer_of(agent: Agent, status: LiveStatus | None = None) -> AgentAnswer:
     live: dict[str, Any] = {}
     if status is not None:
         live = {name: getattr(status, name) for name in LiveStatus.__slots__}
+        live["usage"] = _usage(status.usage)
     return AgentAnswer(
         user_id=agent.user_id,
         agent_id=agent.agent_id,
@@ -133,4 +151,14 @@ def answer_of(agent: Agent, status: LiveStatus | None = None) -> AgentAnswer:
         reason="" if agent.ready else agent.reason,
         message="" if agent.ready else agent.message,
         **live,
+    )
+
+
+def _usage(usage: Usage | None) -> UsageAnswer | UnsetType:
+    if usage is None:
+        return UNSET
+    return UsageAnswer(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=UNSET if usage.cost_usd is None else usage.cost_usd,
     )

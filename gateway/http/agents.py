@@ -13,6 +13,7 @@ from gateway.http.agentmodels import (
     EXAMPLE,
     AgentAnswer,
     AgentList,
+    ChangeAgent,
     CreateAgent,
     CreateQuery,
     DeleteQuery,
@@ -20,6 +21,7 @@ from gateway.http.agentmodels import (
     ShowQuery,
     answer_of,
 )
+from gateway.http.commands import Commands, new_request_id
 from gateway.http.forms import plain
 from gateway.http.operations import Answer, Call, Operation, json_response
 from gateway.http.policy import policy_text
@@ -62,10 +64,17 @@ class AgentsResource:
     """Args: `create_timeout_s` bounds the wait until a new agent is ready."""
 
     def __init__(
-        self, launcher: Launcher, life: Life, *, default_backend: str, create_timeout_s: float
+        self,
+        launcher: Launcher,
+        life: Life,
+        commands: Commands,
+        *,
+        default_backend: str,
+        create_timeout_s: float,
     ) -> None:
         self._launcher = launcher
         self._life = life
+        self._commands = commands
         self._default_backend = default_backend
         self._create_timeout_s = create_timeout_s
 
@@ -108,6 +117,20 @@ class AgentsResource:
                 query=ShowQuery,
                 answers={200: Answer(what="The agent", model=AgentAnswer, example=EXAMPLE)},
                 errors=(404,),
+            ),
+            Operation(
+                method="PATCH",
+                path=ONE,
+                name="changeAgent",
+                summary="Set model and permission mode for the next message on",
+                handler=self._change,
+                query=OwnerQuery,
+                body=ChangeAgent,
+                body_example={"permission_mode": "default"},
+                answers={
+                    200: Answer(what="The agent as it is now", model=AgentAnswer, example=EXAMPLE)
+                },
+                errors=(404, 422, 429),
             ),
             Operation(
                 method="DELETE",
@@ -153,11 +176,24 @@ class AgentsResource:
         agent = await own_agent(self._launcher, call)
         if call.query.refresh != "true" or not agent.ready:
             return json_response(answer_of(agent))
+        return await self._refreshed(agent)
+
+    async def _refreshed(self, agent: Agent) -> Response:
+        """With what it says of itself, where it answers."""
         try:
             status = await self._life.status(agent)
         except (Unavailable, Exhausted, KeyringError):
             return json_response(answer_of(agent))
         return json_response(answer_of(agent, status))
+
+    async def _change(self, call: Call[OwnerQuery, ChangeAgent]) -> Response:
+        model, mode = plain(call.body.model), plain(call.body.permission_mode)
+        agent = await own_agent(self._launcher, call)
+        if model:
+            await self._commands.set_model(agent, new_request_id(), model)
+        if mode:
+            await self._commands.set_permission_mode(agent, new_request_id(), mode)
+        return await self._refreshed(agent)
 
     async def _delete(self, call: Call[DeleteQuery, None]) -> Response:
         agent = await own_agent(self._launcher, call)

@@ -28,6 +28,7 @@ from gateway.http.metrics import Metrics, MetricsResource
 from gateway.http.openapi import OpenApiResource, describe
 from gateway.http.operations import Operation
 from gateway.http.prompts import Prompts, PromptsResource
+from gateway.http.sessions import SessionsResource
 from gateway.http.tokens import Tokens, TokensResource
 from gateway.http.turns import Turns, TurnsResource
 from gateway.launchers.protocol import Launcher
@@ -70,12 +71,14 @@ def build(settings: Settings, rooms: Rooms) -> ASGIApp:
         AgentsResource(
             rooms.launcher,
             rooms.lifecycle,
+            rooms.commands,
             default_backend=settings.backend,
             create_timeout_s=settings.create_timeout,
         ),
         MessagesResource(rooms.launcher, rooms.commands),
         EventsResource(rooms.launcher, rooms.readback, rooms.streams),
         TurnsResource(rooms.launcher, rooms.readback),
+        SessionsResource(rooms.launcher, rooms.commands),
         PromptsResource(rooms.launcher, rooms.lifecycle, rooms.commands),
         TokensResource(rooms.launcher, rooms.lifecycle),
         MetricsResource(metrics),

@@ -38,6 +38,7 @@ class Commands(Protocol):
         timeout_ms: int = 0,
         policy: Policy | None = None,
         files: Sequence[File] = (),
+        now: bool = False,
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted: ...
@@ -51,6 +52,20 @@ class Commands(Protocol):
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted: ...
+
+    async def new_session(
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        fork: bool,
+        target: Target | None,
+        delivery: Delivery | None = None,
+    ) -> Accepted: ...
+
+    async def set_model(self, agent: Agent, request_id: str, model: str) -> Accepted: ...
+
+    async def set_permission_mode(self, agent: Agent, request_id: str, mode: str) -> Accepted: ...
 
     async def reply(
         self,
@@ -79,13 +94,17 @@ class Command(Body, frozen=True, kw_only=True):
         return target_of(plain(self.webhook_url), plain(self.webhook_secret), self.delivery)
 
 
+def new_request_id() -> str:
+    return f"req_{secrets.token_hex(8)}"
+
+
 def request_id_of(call: Call[Any, Any]) -> str:
     """From the body or the header, else a new one. Raises Problem 400."""
     given = plain(call.body.request_id)
     key = IDEMPOTENCY_KEY.value(call.headers)
     if given and key and given != key:
         raise Problem(400, f"request_id and {IDEMPOTENCY_KEY.name} differ; send one of them")
-    request_id = given or key or f"req_{secrets.token_hex(8)}"
+    request_id = given or key or new_request_id()
     call.trace.request_id = request_id
     return request_id
 

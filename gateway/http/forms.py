@@ -82,6 +82,13 @@ class ModelName(Form):
     example = "anthropic/claude-sonnet-4-5"
 
 
+class ModelChange(Form):
+    pattern = r"[!-~]+"
+    needed = "a model in the backend's own form, up to 256 printable characters without spaces,"
+    longest = 256
+    example = "anthropic/claude-sonnet-4-5"
+
+
 class VariableName(Form):
     pattern = r"[A-Za-z_][A-Za-z0-9_]*"
     needed = "a variable's name of letters, digits and `_`, at most 128,"

@@ -37,6 +37,13 @@ class SendMessage(Command, frozen=True, kw_only=True):
     timeout_s: TimeoutS | UnsetType = UNSET
     policy: PolicyBody | UnsetType = UNSET
     attachments: Attachments | UnsetType = UNSET
+    when: (
+        Annotated[
+            Literal["queue", "now"],
+            Meta(description="now: into the running turn, or in its place; else it waits"),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Interrupt(Command, frozen=True, kw_only=True):
@@ -130,6 +137,7 @@ class MessagesResource:
             timeout_ms=0 if timeout_s is UNSET else math.ceil(timeout_s * 1000),
             policy=policy_of(call.body.policy),
             files=files,
+            now=call.body.when == "now",
             target=target,
             delivery=clear_options(call.body.delivery),
         )

@@ -63,10 +63,11 @@ class Accept:
         timeout_ms: int = 0,
         policy: Policy | None = None,
         files: Sequence[File] = (),
+        now: bool = False,
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted:
-        """A message for the agent's queue. `timeout_ms` 0: the agent's own limit.
+        """A message for the agent's queue, or before it. `timeout_ms` 0: the agent's own limit.
 
         `target` None: its events are only read back.
 
@@ -85,6 +86,7 @@ class Accept:
                 attachments=attachments,
                 timeout_ms=timeout_ms,
                 policy=_told_policy(policy) if policy else None,
+                when="now" if now else "",
             )
         except ValueError as error:
             raise BadRequest(
@@ -106,6 +108,32 @@ class Accept:
         interrupt = agent_pb2.InterruptRequest(target=turn)
         request = agent_pb2.AgentRequest(request_id=request_id, interrupt=interrupt)
         return await self._command(agent, request, target, delivery)
+
+    async def new_session(
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        fork: bool,
+        target: Target | None,
+        delivery: Delivery | None = None,
+    ) -> Accepted:
+        """Another conversation, which begins empty or as this one. Raises as `message`."""
+        asked = agent_pb2.NewSessionRequest(fork=fork)
+        request = agent_pb2.AgentRequest(request_id=request_id, new_session=asked)
+        return await self._command(agent, request, target, delivery)
+
+    async def set_model(self, agent: Agent, request_id: str, model: str) -> Accepted:
+        """For the next message on. Raises as `message`; BadRequest names models that are known."""
+        asked = agent_pb2.SetModelRequest(model=model)
+        request = agent_pb2.AgentRequest(request_id=request_id, set_model=asked)
+        return await self._command(agent, request, None, None)
+
+    async def set_permission_mode(self, agent: Agent, request_id: str, mode: str) -> Accepted:
+        """For the next message on. Raises as `message`."""
+        asked = agent_pb2.SetPermissionModeRequest(mode=mode)
+        request = agent_pb2.AgentRequest(request_id=request_id, set_permission_mode=asked)
+        return await self._command(agent, request, None, None)
 
     async def reply(
         self,

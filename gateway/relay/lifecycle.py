@@ -11,7 +11,7 @@ from gateway.delivery.payload import moment
 from gateway.errors import GatewayError, NotFound
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Agent, LiveStatus, OpenPrompt
+from gateway.model import Agent, LiveStatus, OpenPrompt, Usage
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, translate
 from gateway.relay.timing import STANDARD, Timing
@@ -65,6 +65,7 @@ class Lifecycle:
             permission_mode=told.permission_mode,
             uptime_ms=told.uptime_ms,
             capabilities=tuple(told.capabilities),
+            usage=_usage(told.usage) if told.HasField("usage") else None,
         )
 
     async def prompts(self, agent: Agent) -> Sequence[OpenPrompt]:
@@ -148,3 +149,11 @@ class Lifecycle:
             await self._launcher.retired(agent_id)
         except GatewayError as error:
             log.warning("end_postponed", extra={"agent": agent_id, "reason": str(error)})
+
+
+def _usage(told: agent_pb2.Usage) -> Usage:
+    return Usage(
+        input_tokens=told.input_tokens,
+        output_tokens=told.output_tokens,
+        cost_usd=told.cost_usd if told.HasField("cost_usd") else None,
+    )

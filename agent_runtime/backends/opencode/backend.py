@@ -14,6 +14,7 @@ from agent_runtime.backends.opencode.config import (
     has_credentials,
 )
 from agent_runtime.backends.opencode.merging import merged
+from agent_runtime.backends.opencode.models import Models
 from agent_runtime.backends.opencode.prompt import Prompt
 from agent_runtime.backends.opencode.server import Launch, Server
 from agent_runtime.backends.opencode.turn import Session
@@ -50,6 +51,9 @@ class OpenCodeBackend:
             Capability.ATTACH_TEXT,
             Capability.SET_MODEL,
             Capability.SET_PERMISSION_MODE,
+            Capability.MODELS,
+            Capability.NEW_SESSION,
+            Capability.FORK,
             Capability.RESUME,
             Capability.REASONING,
             Capability.USAGE,
@@ -67,6 +71,7 @@ class OpenCodeBackend:
             env=context.env,
             processes=context.processes,
         )
+        self._models = Models()
         self._known_session_id = context.session_id
         self._session: Session | None = None
         self._server: Server | None = None
@@ -106,6 +111,7 @@ class OpenCodeBackend:
             await self._end_server()
             self._forget_session()
             self._server, self._client = await self._launch.start()
+            self._models = await Models.told_by(self._client)
         finally:
             self._busy = False
 
@@ -139,8 +145,29 @@ class OpenCodeBackend:
         except BackendCrashed as crash:
             log.info("interrupt_failed", extra={"reason": str(crash)})
 
+    async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
+        return False
+
+    async def new_session(self, *, fork: bool) -> str:
+        client = self._client
+        if client is None:
+            raise BackendCrashed("opencode is not running")
+        try:
+            before = await self._take_up_session(client) if fork else None
+            made = await (client.fork(before.session_id) if before else client.create_session())
+        except Refused as refused:
+            raise BackendCrashed(str(refused)) from refused
+        self._known_session_id = made
+        self._session = Session(made)
+        return made
+
+    def check_model(self, model: str) -> None:
+        _checked_model(model)
+        self._models.check(model)
+
     async def set_model(self, model: str) -> None:
-        self._model = _checked_model(model)
+        self.check_model(model)
+        self._model = model
 
     async def set_permission_mode(self, mode: str) -> None:
         """The runtime's own part answers by it; the CLI has nothing of the kind."""
@@ -161,7 +188,8 @@ class OpenCodeBackend:
         self._prompt = prompt
         if self._halted:
             return TurnEnd(outcome=Outcome.INTERRUPTED)
-        return await prompt.run(message, self._model)
+        end = await prompt.run(message, self._model)
+        return self._models.explain(end, self._model)
 
     async def _take_up_session(self, client: Client) -> Session:
         """The one we have, that of the runtime before, or a new one."""

@@ -44,6 +44,15 @@ class Client:
     async def create_session(self) -> str:
         return _read(await self._call("POST", "/session", {}), _Named).id
 
+    async def fork(self, session_id: str) -> str:
+        """A session that begins as this one. Raises Refused."""
+        return _read(await self._call("POST", f"/session/{session_id}/fork", {}), _Named).id
+
+    async def models(self) -> Sequence[str]:
+        """Of all providers that can be used, as `provider/model`. Raises Refused."""
+        told = _read(await self._call("GET", "/config/providers"), _Providers)
+        return [f"{one.id}/{model}" for one in told.providers for model in one.models]
+
     async def knows_session(self, session_id: str) -> bool:
         try:
             await self._call("GET", f"/session/{session_id}")
@@ -162,6 +171,15 @@ class EventStream:
 
 class _Named(msgspec.Struct):
     id: str
+
+
+class _Provider(msgspec.Struct):
+    id: str
+    models: dict[str, msgspec.Raw] = {}
+
+
+class _Providers(msgspec.Struct):
+    providers: list[_Provider] = []
 
 
 class _Status(msgspec.Struct):

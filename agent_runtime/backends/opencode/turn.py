@@ -159,10 +159,4 @@ class TurnState:
                     self._add(usage_of(told.part))
 
     def _add(self, used: Usage) -> None:
-        so_far = self._usage or Usage(input_tokens=0, output_tokens=0)
-        costs = [cost for cost in (so_far.cost_usd, used.cost_usd) if cost is not None]
-        self._usage = Usage(
-            input_tokens=so_far.input_tokens + used.input_tokens,
-            output_tokens=so_far.output_tokens + used.output_tokens,
-            cost_usd=sum(costs) if costs else None,
-        )
+        self._usage = used if self._usage is None else self._usage + used

@@ -82,6 +82,7 @@ class AgentRequest(_message.Message):
     SET_PERMISSION_MODE_FIELD_NUMBER: _builtins.int
     SET_MODEL_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
+    NEW_SESSION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names the turn; [A-Za-z0-9_-]{1,128}. Empty: the agent makes one."""
     @_builtins.property
@@ -94,6 +95,8 @@ class AgentRequest(_message.Message):
     def set_model(self) -> Global___SetModelRequest: ...
     @_builtins.property
     def reply(self) -> Global___ReplyRequest: ...
+    @_builtins.property
+    def new_session(self) -> Global___NewSessionRequest: ...
     def __init__(
         self,
         *,
@@ -103,12 +106,13 @@ class AgentRequest(_message.Message):
         set_permission_mode: Global___SetPermissionModeRequest | None = ...,
         set_model: Global___SetModelRequest | None = ...,
         reply: Global___ReplyRequest | None = ...,
+        new_session: Global___NewSessionRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "reply", b"reply", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "new_session", b"new_session", "reply", b"reply", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "reply", b"reply", "request_id", b"request_id", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "new_session", b"new_session", "reply", b"reply", "request_id", b"request_id", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["send_message", "interrupt", "set_permission_mode", "set_model", "reply"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["send_message", "interrupt", "set_permission_mode", "set_model", "reply", "new_session"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -122,6 +126,7 @@ class SendMessageRequest(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    WHEN_FIELD_NUMBER: _builtins.int
     content: _builtins.str
     """What the user says; UTF-8, not empty."""
     timeout_ms: _builtins.int
@@ -129,6 +134,12 @@ class SendMessageRequest(_message.Message):
     from its acceptance. 0: the agent's default (30 min).
     Time in which it waits for a reply to a prompt, or is held up by a full
     journal, does not count.
+    """
+    when: _builtins.str
+    """"" or "queue": after the messages before it. "now": into the running turn
+    where the backend can (`steer`): this turn then ends at once, and what
+    comes of it are events of the running one. Else the running turn is
+    interrupted, and this is the next one.
     """
     @_builtins.property
     def policy(self) -> Global___Policy:
@@ -147,14 +158,40 @@ class SendMessageRequest(_message.Message):
         timeout_ms: _builtins.int = ...,
         policy: Global___Policy | None = ...,
         attachments: _abc.Iterable[Global___Attachment] | None = ...,
+        when: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "content", b"content", "policy", b"policy", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "content", b"content", "policy", b"policy", "timeout_ms", b"timeout_ms", "when", b"when"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SendMessageRequest: _TypeAlias = SendMessageRequest  # noqa: Y015
+
+@_typing.final
+class NewSessionRequest(_message.Message):
+    """Another conversation in the same workspace, from the next message on. It
+    waits in the queue like a message; its final has the new session_id, "" where
+    the backend gives it with the next message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORK_FIELD_NUMBER: _builtins.int
+    fork: _builtins.bool
+    """Begins as the one before has gone so far."""
+    def __init__(
+        self,
+        *,
+        fork: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fork", b"fork"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NewSessionRequest: _TypeAlias = NewSessionRequest  # noqa: Y015
 
 @_typing.final
 class Attachment(_message.Message):
@@ -358,7 +395,9 @@ class SetModelRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """In the backend's own form; in effect from the next prompt."""
+    """In the backend's own form; in effect from the next prompt. Refused when the
+    backend lists its models and this is none of them.
+    """
     def __init__(
         self,
         *,
@@ -584,6 +623,7 @@ class GetStatusResponse(_message.Message):
     BACKEND_FIELD_NUMBER: _builtins.int
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     PROMPTS_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     session_id: _builtins.str
     state: Global___AgentState.ValueType
@@ -596,13 +636,17 @@ class GetStatusResponse(_message.Message):
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the backend can do, sorted: attach.image, attach.pdf, attach.text,
-        permissions, questions, set_model,
-        set_permission_mode, resume, reasoning, usage, cost.
+        permissions, questions, set_model, set_permission_mode, models, steer,
+        new_session, fork, resume, reasoning, usage, cost.
         """
 
     @_builtins.property
     def prompts(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpenPrompt]:
         """Oldest first, when they were asked for."""
+
+    @_builtins.property
+    def usage(self) -> Global___Usage:
+        """Of all turns together; absent while none has told any."""
 
     def __init__(
         self,
@@ -617,10 +661,11 @@ class GetStatusResponse(_message.Message):
         backend: _builtins.str = ...,
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         prompts: _abc.Iterable[Global___OpenPrompt] | None = ...,
+        usage: Global___Usage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "capabilities", b"capabilities", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "prompts", b"prompts", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "capabilities", b"capabilities", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "prompts", b"prompts", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,6 +60,14 @@ class Emitter:
     async def interrupt(self) -> None:
         """It is soon over."""
 
+    async def steer(self, message: Message) -> bool:
+        return False
+
+    async def new_session(self, *, fork: bool) -> str:
+        return ""
+
+    def check_model(self, model: str) -> None: ...
+
     async def set_model(self, model: str) -> None:
         """It has none."""
 

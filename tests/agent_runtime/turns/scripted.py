@@ -43,6 +43,9 @@ class ScriptedBackend:
         self.script = script
         self.prompts: list[str] = []
         self.models: list[str] = []
+        self.steered: list[str] = []
+        self.steers = True
+        self.sessions: list[str] = []
         self.interrupted = asyncio.Event()
         self.stops = 0
         self.start_error: Exception | None = None
@@ -70,6 +73,18 @@ class ScriptedBackend:
 
     async def interrupt(self) -> None:
         self.interrupted.set()
+
+    async def steer(self, message: Message) -> bool:
+        self.steered.append(message.content)
+        return self.steers
+
+    async def new_session(self, *, fork: bool) -> str:
+        self.sessions.append("fork" if fork else "fresh")
+        return f"session-{len(self.sessions)}"
+
+    def check_model(self, model: str) -> None:
+        if model == "unlisted":
+            raise Invalid("model: known are a, b")
 
     async def set_model(self, model: str) -> None:
         if model == "bad":

@@ -56,6 +56,14 @@ class EmitterBackend:
     async def interrupt(self) -> None:
         self._interrupted.set()
 
+    async def steer(self, message: Message) -> bool:
+        return False
+
+    async def new_session(self, *, fork: bool) -> str:
+        return ""
+
+    def check_model(self, model: str) -> None: ...
+
     async def set_model(self, model: str) -> None:
         """Has none."""
 

@@ -45,6 +45,12 @@ class Talk:
                     return payloads
                 await asyncio.sleep(0.1)
 
+    async def until_said(self, request_id: str, text: str) -> None:
+        """Its streamed text has this in it."""
+        async with asyncio.timeout(LIMIT_S):
+            while text not in (await self.get("events", request_id=request_id)).text:
+                await asyncio.sleep(0.1)
+
     async def say(self, content: str, **body: Any) -> list[Payload]:
         """Every event of a new turn."""
         return await self.whole(await self.send(content, **body))

@@ -22,6 +22,7 @@ from gateway.model import (
     Target,
     TurnPage,
     TurnReport,
+    Usage,
 )
 
 
@@ -107,6 +108,7 @@ class ScriptedCommands:
         timeout_ms: int = 0,
         policy: Policy | None = None,
         files: Sequence[File] = (),
+        now: bool = False,
         target: Target | None,
         delivery: Delivery | None = None,
     ) -> Accepted:
@@ -118,6 +120,8 @@ class ScriptedCommands:
         }
         if files:
             said["files"] = files
+        if now:
+            said["now"] = now
         return await self._accept(agent.agent_id, request_id, **said, delivery=delivery)
 
     async def interrupt(
@@ -132,6 +136,25 @@ class ScriptedCommands:
         return await self._accept(
             agent.agent_id, request_id, turn=turn, target=target, delivery=delivery
         )
+
+    async def new_session(
+        self,
+        agent: Agent,
+        request_id: str,
+        *,
+        fork: bool,
+        target: Target | None,
+        delivery: Delivery | None = None,
+    ) -> Accepted:
+        return await self._accept(
+            agent.agent_id, request_id, fork=fork, target=target, delivery=delivery
+        )
+
+    async def set_model(self, agent: Agent, request_id: str, model: str) -> Accepted:
+        return await self._accept(agent.agent_id, request_id, model=model)
+
+    async def set_permission_mode(self, agent: Agent, request_id: str, mode: str) -> Accepted:
+        return await self._accept(agent.agent_id, request_id, mode=mode)
 
     async def reply(
         self,
@@ -184,6 +207,7 @@ class ScriptedLifecycle:
             permission_mode="acceptEdits",
             uptime_ms=1234,
             capabilities=("permissions", "usage"),
+            usage=Usage(input_tokens=7, output_tokens=8, cost_usd=0.5),
         )
 
     async def delete(self, agent_id: str, *, graceful: bool) -> None:
