@@ -185,12 +185,14 @@ class Attachments:
         self, agent_id: str, relay: AgentRelay, link: Link, token: str, attachment: _Attachment
     ) -> End:
         attachment.relay = relay
+        end = End.BROKEN
         try:
             end = await relay.run(link.relay.Relay(metadata=bearer(token)))
         finally:
             attachment.relay = None
-        if self._ledger is not None:
-            self._ledger.end(agent_id, relayed_elsewhere=end in (End.REFUSED, End.REPLACED))
+            if self._ledger is not None:
+                elsewhere = end in (End.REFUSED, End.REPLACED)
+                self._ledger.end(agent_id, relayed_elsewhere=elsewhere)
         log.info("relay_ended", extra={"agent": agent_id, "end": end.value})
         if end is End.SILENT:
             await self._links.renew(link)

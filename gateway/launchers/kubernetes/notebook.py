@@ -1,13 +1,15 @@
 """The notebook: notes as annotations of pods, changed by one conditional patch at a time."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from gateway.errors import Exhausted, NotFound, Unavailable
 from gateway.launchers.kubernetes import names, note
-from gateway.launchers.kubernetes.agents import Agents
+from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.conditions import trouble
 from gateway.launchers.kubernetes.errors import Stale
@@ -23,6 +25,10 @@ _PAUSE_S = 0.02
 """The window of the random wait before deciding again; it grows with the tries."""
 
 
+_Version = tuple[str, bool, bool]
+"""The pod's, and what is not told by the pod itself."""
+
+
 class Notebook:
     """`Notes` over the cache of all agents and the API server; event loop only.
 
@@ -34,14 +40,14 @@ class Notebook:
         self._api = api
         self._agents = agents
         self._start_deadline_s = start_deadline_s
-        self._read: dict[str, tuple[str, Mapping[str, Note]]] = {}
+        self._states: dict[str, tuple[_Version, PodNotes]] = {}
         self._noted: set[str] = set()
         self._tell: Callable[[str], None] = lambda _: None
         agents.listen(self._changed)
 
     def of(self, agent_id: str) -> PodNotes | None:
-        pod = self._cached(agent_id)
-        return self._state(agent_id, pod) if pod is not None else None
+        known = self._agents.find(agent_id)
+        return self._state(known.pod, known) if known and known.pod else None
 
     def noted(self) -> Sequence[str]:
         return list(self._noted)
@@ -59,17 +65,18 @@ class Notebook:
             ) from error
 
     async def _edit(self, agent_id: str, decide: Decide) -> PodNotes:
-        pod = self._cached(agent_id)
+        known = self._agents.find(agent_id)
+        pod = known.pod if known else None
         for tried in range(TRIES):
             pod = pod or await self._live(agent_id)
-            state = self._state(agent_id, pod)
+            state = self._state(pod, self._agents.find(agent_id))
             edit = decide(state)
             if edit is None:
                 return state
             changed = await self._patch(pod, patch(pod.metadata, edit))
             if changed is not None:
                 self._agents.saw_pod(changed)
-                return self._state(agent_id, changed)
+                return self._state(changed, self._agents.find(agent_id))
             pod = None
             await asyncio.sleep(random.uniform(0, _PAUSE_S * tried))  # noqa: S311 - spreads load
         raise Unavailable(f"the notes of agent {agent_id} are changed by others all the time")
@@ -81,64 +88,71 @@ class Notebook:
         except (Stale, NotFound):
             return None
 
-    def _cached(self, agent_id: str) -> Pod | None:
-        known = self._agents.find(agent_id)
-        return known.pod if known else None
-
     async def _live(self, agent_id: str) -> Pod:
-        """Raises NotFound."""
+        """As the API server has it now. Raises NotFound."""
+        pod = await self._found(agent_id)
+        if pod is None or AgentFacts.read(pod.metadata) is None:
+            raise NotFound(f"agent {agent_id} has no pod")
+        self._agents.saw_pod(pod)
+        return pod
+
+    async def _found(self, agent_id: str) -> Pod | None:
+        """By its name where that is known, which costs the API server far less than a search."""
+        known = self._agents.find(agent_id)
+        if known is not None:
+            name = known.pod.metadata.name if known.pod else known.facts.name
+            with contextlib.suppress(NotFound):
+                return await self._api.get(PODS, name)
+            return None
         selector = f"{names.SELECTOR},{names.AGENT_ID}={agent_id}"
         found = await self._api.list(PODS, selector=selector)
-        for pod in found.objects.values():
-            if AgentFacts.read(pod.metadata) is not None:
-                self._agents.saw_pod(pod)
-                return pod
-        raise NotFound(f"agent {agent_id} has no pod")
+        return next(iter(found.objects.values()), None)
 
-    def _state(self, agent_id: str, pod: Pod) -> PodNotes:
-        known = self._agents.find(agent_id)
-        facts = AgentFacts.read(pod.metadata)
-        created_at = pod.metadata.creation_timestamp
-        assert facts is not None, "of agents' pods only"
-        assert created_at is not None, "the API server gives every object one"
+    def _state(self, pod: Pod, known: KnownAgent | None) -> PodNotes:
+        """Made once a version of the pod, but for what time alone changes."""
+        metadata = pod.metadata
         answers = known is not None and known.answers
-        why = trouble(pod)
-        return PodNotes(
-            agent_id=agent_id,
-            pod_uid=pod.metadata.uid,
-            key_id=facts.key_id,
-            created_ms=round(created_at.timestamp() * 1000),
-            drained=is_drained(pod),
-            answers=answers,
-            keeps_journal=known is not None and known.claim is not None,
-            fate=fate(
-                pod,
-                answers=answers,
-                start_deadline_s=self._start_deadline_s,
-                now=datetime.now(UTC),
-            ),
-            reason=why.reason if why else "",
-            message=why.message if why else "",
-            notes=self._notes(agent_id, pod.metadata),
-        )
-
-    def _notes(self, agent_id: str, metadata: Metadata) -> Mapping[str, Note]:
-        """Read once a version of the pod: this is asked far more often than it changes."""
-        version, notes = self._read.get(agent_id, ("", {}))
-        if version != metadata.resource_version:
-            notes = note.read(metadata.annotations)
-            self._read[agent_id] = (metadata.resource_version, notes)
-        return notes
+        keeps_journal = known is not None and known.claim is not None
+        version = (metadata.resource_version, answers, keeps_journal)
+        facts = AgentFacts.read(metadata)
+        assert facts is not None, "of agents' pods only"
+        made = self._states.get(facts.agent_id)
+        if made is None or made[0] != version:
+            state = _state(pod, facts, answers=answers, keeps_journal=keeps_journal)
+            made = self._states[facts.agent_id] = (version, state)
+        now = datetime.now(UTC)
+        told = fate(pod, answers=answers, start_deadline_s=self._start_deadline_s, now=now)
+        return made[1] if told == "living" else replace(made[1], fate=told)
 
     def _changed(self, agent_id: str) -> None:
-        pod = self._cached(agent_id)
-        if pod is None:
-            self._read.pop(agent_id, None)
-        if pod is not None and (not is_drained(pod) or self._notes(agent_id, pod.metadata)):
+        state = self.of(agent_id)
+        if state is None:
+            self._states.pop(agent_id, None)
+        if state is not None and (state.notes or not state.drained):
             self._noted.add(agent_id)
         else:
             self._noted.discard(agent_id)
         self._tell(agent_id)
+
+
+def _state(pod: Pod, facts: AgentFacts, *, answers: bool, keeps_journal: bool) -> PodNotes:
+    """While it lives."""
+    created_at = pod.metadata.creation_timestamp
+    assert created_at is not None, "the API server gives every object one"
+    why = trouble(pod)
+    return PodNotes(
+        agent_id=facts.agent_id,
+        pod_uid=pod.metadata.uid,
+        key_id=facts.key_id,
+        created_ms=round(created_at.timestamp() * 1000),
+        drained=is_drained(pod),
+        answers=answers,
+        keeps_journal=keeps_journal,
+        fate="living",
+        reason=why.reason if why else "",
+        message=why.message if why else "",
+        notes=note.read(pod.metadata.annotations),
+    )
 
 
 def patch(pod: Metadata, edit: Edit) -> dict[str, object]:

@@ -33,6 +33,7 @@ class _Case:
     asked_s: float | None = None
     reconciled_s: float | None = None
     greeted_as: str | None = None
+    trouble: str = ""
 
 
 class Keeper:
@@ -199,10 +200,14 @@ class Keeper:
 
     async def _try(self, agent_id: str, case: _Case) -> float | None:
         try:
-            return await self._step(agent_id, case)
+            again_s = await self._step(agent_id, case)
         except GatewayError as error:
-            log.warning("pod_unattended", extra={"agent": agent_id, "reason": str(error)})
+            if str(error) != case.trouble:  # said once: it is tried every few seconds
+                log.warning("pod_unattended", extra={"agent": agent_id, "reason": str(error)})
+            case.trouble = str(error)
             return None
+        case.trouble = ""
+        return again_s
 
     async def _step(self, agent_id: str, case: _Case) -> float | None:
         """Do what is to be done; in how many seconds there is more, None: when it changes."""

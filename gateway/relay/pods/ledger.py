@@ -34,6 +34,7 @@ class Ledger:
         pod = self._notes.of(agent_id)
         if pod is not None and pod.keeps_journal:
             return None
+        self._ended_s.pop(agent_id, None)
         found = self._agents.get(agent_id)
         if found is None:
             found = self._agents[agent_id] = OpenNotes(
@@ -44,7 +45,6 @@ class Ledger:
     def begin(self, agent_id: str) -> None:
         """The agent has greeted a relay, which is told anew whatever is unsettled."""
         self._relayed.add(agent_id)
-        self._ended_s.pop(agent_id, None)
         if found := self._agents.get(agent_id):
             found.forget()
 

@@ -48,6 +48,7 @@ class OpenNotes:
         self._in_flight: Collection[str] = ()
         self._changes = False
         self._has_room = True
+        self._not_before_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._no_mark_waits = asyncio.Event()
@@ -121,8 +122,8 @@ class OpenNotes:
         pod = self._notes.of(self._agent_id)
         due = [held.due_s for name, held in self._held.items() if not self._is_noted(name, pod)]
         if due:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(min(due), self._on_timer)
+            at_s = max(min(due), self._not_before_s)
+            self._timer = asyncio.get_running_loop().call_at(at_s, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -227,7 +228,9 @@ class OpenNotes:
         return self._changes or len(self._leaving) < left
 
     def _vanished(self) -> None:
+        """Whoever is told ends what is held; until that is seen here nothing is asked again."""
         self._in_flight = ()
+        self._not_before_s = self._now() + self._timing.unnoted_s
         leaving = list(self._leaving.values())
         self._leaving.clear()
         for mark in leaving:
