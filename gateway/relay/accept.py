@@ -204,8 +204,9 @@ class Accept:
 
         async def again() -> relay_pb2.SubmitResponse:
             if self._waiting is not None:
-                with contextlib.suppress(GatewayError):
-                    await self._waiting.insist(agent.agent_id)
+                with contextlib.suppress(GatewayError, TimeoutError):
+                    async with asyncio.timeout_at(ends_s):
+                        await self._waiting.insist(agent.agent_id)
             left_s = max(ends_s - now(), _SHORTEST_CALL_S)
             target = await self._launcher.reach(agent.agent_id, timeout_s=left_s)
             left_s = max(ends_s - now(), _SHORTEST_CALL_S)

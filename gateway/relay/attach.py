@@ -66,7 +66,7 @@ class Attachments:
         self._held = HeldBytes(poster.policy.held_bytes)
         self._ledger = ledger
         self._timing = timing
-        self._greeted: Callable[[str, str], None] = lambda *_: None
+        self._greeted: Callable[[str], None] = lambda _: None
         self._attachments: dict[str, _Attachment] = {}
         self._closing = False
 
@@ -84,9 +84,8 @@ class Attachments:
         )
         attachment.task.add_done_callback(_tell_death)
 
-    def tell_greeted(self, greeted: Callable[[str, str], None]) -> None:
-        """From now on `greeted` is told of every agent that greets a relay, and under which
-        pod's UID its journal was drained."""
+    def tell_greeted(self, greeted: Callable[[str], None]) -> None:
+        """From now on `greeted` is told of every agent in the ledger that greets a relay."""
         self._greeted = greeted
 
     def relays(self, agent_id: str) -> bool:
@@ -212,8 +211,8 @@ class Attachments:
     def _greet(self, agent_id: str, attachment: _Attachment) -> None:
         attachment.greet()
         if self._ledger is not None and attachment.relay is not None:
-            self._ledger.begin(agent_id)
-            self._greeted(agent_id, attachment.relay.drained)
+            self._ledger.begin(agent_id, attachment.relay.drained)
+            self._greeted(agent_id)
 
     async def _pause(self, attachment: _Attachment, breaks: int) -> None:
         """Wait a random while, or until somebody asks."""

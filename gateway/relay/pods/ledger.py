@@ -16,7 +16,7 @@ class Ledger:
         self._notes = notes
         self._timing = timing
         self._agents: dict[str, OpenNotes] = {}
-        self._relayed: set[str] = set()
+        self._relayed: dict[str, str] = {}
         self._ended_s: dict[str, float] = {}
         self._gone: Callable[[str], None] = lambda _: None
 
@@ -42,16 +42,28 @@ class Ledger:
             )
         return found
 
-    def begin(self, agent_id: str) -> None:
-        """The agent has greeted a relay, which is told anew whatever is unsettled."""
-        self._relayed.add(agent_id)
+    def begin(self, agent_id: str, drained_as: str) -> None:
+        """The agent has greeted a relay, which is told anew whatever is unsettled.
+
+        `drained_as`: the UID of the pod under which its journal was drained, as it says.
+        """
+        self._relayed[agent_id] = drained_as
         if found := self._agents.get(agent_id):
             found.forget()
+
+    def drained(self, agent_id: str, pod_uid: str) -> None:
+        """The agent has been told that it is, since."""
+        if agent_id in self._relayed:
+            self._relayed[agent_id] = pod_uid
+
+    def drained_as(self, agent_id: str) -> str | None:
+        """What the agent said when it greeted; None: this gateway does not relay it."""
+        return self._relayed.get(agent_id)
 
     def end(self, agent_id: str, *, relayed_elsewhere: bool) -> None:
         """Its relay is over. What it held is answered for until it is on the pod."""
         if relayed_elsewhere:
-            self._relayed.discard(agent_id)
+            self._relayed.pop(agent_id, None)
             if found := self._agents.get(agent_id):
                 found.forget()
         self._ended_s[agent_id] = asyncio.get_running_loop().time()
@@ -85,7 +97,7 @@ class Ledger:
                 found.forget()
             if found is None or found.idle:
                 self._agents.pop(agent_id, None)
-                self._relayed.discard(agent_id)
+                self._relayed.pop(agent_id, None)
                 del self._ended_s[agent_id]
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ from gateway.launchers.notes import Notes
 from gateway.launchers.protocol import Launcher
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links
+from gateway.relay.pods.care import Care
 from gateway.relay.pods.claims import Claims
 from gateway.relay.pods.drain import Drain
 from gateway.relay.pods.finals import Finals
@@ -39,20 +40,21 @@ class Pods:
         """`ledger` is the one that `attachments` has."""
         finals = Finals(keyring, poster, claims)
         journals = Journals(launcher, links, keyring, timing=timing)
+        drain = Drain(notes, journals, keyring, claims)
         self._ledger = ledger
         self._orphans = Orphans(finals, claims)
-        self._keeper = Keeper(
+        care = Care(
             notes,
             attachments,
             ledger,
-            drain=Drain(notes, journals, keyring, claims),
+            drain=drain,
             lost=Lost(notes, attachments, ledger, finals, self._orphans, claims),
             reconcile=Reconcile(notes, journals, ledger, claims),
             journals=journals,
-            claims=claims,
             timing=timing,
         )
-        self.waiting = Waiting(notes, keyring, self._keeper)
+        self._keeper = Keeper(notes, attachments, ledger, care, claims, timing=timing)
+        self.waiting = Waiting(notes, keyring, self._keeper, drain)
         self.renewal = Renewal(notes)
 
     def start(self) -> None:

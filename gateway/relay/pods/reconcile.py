@@ -26,19 +26,20 @@ class Reconcile:
         self._ledger = ledger
         self._claims = claims
 
-    async def run(self, pod: PodNotes, *, drained: str) -> None:
-        """`drained`: the pod UID under which the journal says that it was drained.
+    async def run(self, pod: PodNotes) -> None:
+        """What is settled loses its note; what a drained journal does not know is lost.
 
         Raises:
             GatewayError: not now.
         """
+        drained_as = self._ledger.drained_as(pod.agent_id)
         settled: list[Note] = []
         unknown: list[Note] = []
         for note in self._unaccounted(pod):
             turn = await self._journals.turn(pod, note.request_id)
             if turn is not None and turn.delivery in _SETTLED:
                 settled.append(note)
-            elif turn is None and drained == pod.pod_uid:
+            elif turn is None and drained_as == pod.pod_uid:
                 unknown.append(note)
         if not (settled or unknown):
             return

@@ -7,6 +7,7 @@ from gateway.keyring import Keyring
 from gateway.launchers.notes import Edit, Note, Notes, PodNotes
 from gateway.relay.pods import sealed
 from gateway.relay.pods.claims import unix_ms
+from gateway.relay.pods.drain import Drain
 from gateway.relay.pods.keeper import Keeper
 from proto.relay.v1 import relay_pb2
 
@@ -18,10 +19,11 @@ Taken = Literal["noted", "repeated"]
 class Waiting:
     """Notes are made only while the pod is not drained, so none is overtaken."""
 
-    def __init__(self, notes: Notes, keyring: Keyring, keeper: Keeper) -> None:
+    def __init__(self, notes: Notes, keyring: Keyring, keeper: Keeper, drain: Drain) -> None:
         self._notes = notes
         self._keyring = keyring
         self._keeper = keeper
+        self._drain = drain
 
     async def take(self, agent_id: str, submit: relay_pb2.SubmitRequest) -> Taken | None:
         """Whether the command waits on the agent's pod now, or did already; None: it need
@@ -51,8 +53,12 @@ class Waiting:
             self._keeper.look(agent_id)
 
     async def insist(self, agent_id: str) -> None:
-        """The agent says that it is not drained: see to it. Raises Unavailable."""
-        await self._keeper.drain_now(agent_id)
+        """The agent says that it is not drained, whatever its pod says: see to it.
+
+        Raises:
+            GatewayError: not now.
+        """
+        await self._drain.run(agent_id)
 
     async def _note(self, agent_id: str, submit: relay_pb2.SubmitRequest) -> Taken | None:
         request_id = submit.request.request_id

@@ -26,7 +26,7 @@ async def test_a_turn_that_settles_in_time_costs_nothing() -> None:
 
 async def test_what_stays_unsettled_is_noted_together() -> None:
     """Twenty turns make one change; each note holds its ticket and generation."""
-    async with town() as home:
+    async with town(note_after_s=1.0, note_gather_s=1.0) as home:
         relay = await home.relayed()
         for number in range(20):
             relay.open_turn(f"t{number}", home.ticket(f"t{number}"), generation=2)
