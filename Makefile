@@ -30,6 +30,10 @@ run: $(READY) ## gateway, receiver and one agent on this machine; ARGS=--once en
 test: $(READY) ## all tests; ARGS="-k name" picks some
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: $(READY) ## tests on a real Kubernetes node (root, Debian, Go); ARGS="-k name" picks some
+	@$(BIN)/python -m tests.cluster $(ARGS)
+
 .PHONY: bench
 bench: $(READY) ## how fast, in one table (Linux); ARGS=quick takes about a minute
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -1,4 +1,4 @@
-"""What containerd, kubelet and kube-proxy are told. JSON, which is YAML, too."""
+"""What containerd, kubelet, kube-proxy and CoreDNS are told. JSON, which is YAML, too."""
 
 import json
 from typing import Any
@@ -18,6 +18,20 @@ version = 2
 """
 # restrict_oom_score_adj: where CAP_SYS_RESOURCE is missing runc fails without it, with "can't get
 # final child's PID".
+_DNS = """\
+cluster.local:53 {{
+    errors
+    kubernetes {{
+        kubeconfig {kubeconfig}
+    }}
+}}
+.:53 {{
+    template ANY ANY {{
+        rcode NXDOMAIN
+    }}
+}}
+"""
+# There is no outside: a name that is no Service's does not exist, at once.
 
 
 def write(layout: Layout) -> None:
@@ -25,6 +39,7 @@ def write(layout: Layout) -> None:
     folder = layout.configuration
     (folder / "cni").mkdir(parents=True)
     (folder / "containerd.toml").write_text(_CONTAINERD.format(pause=PAUSE_IMAGE, folder=folder))
+    (folder / "dns").write_text(_DNS.format(kubeconfig=layout.kubeconfig("dns")))
     (folder / "cni" / "10-pods.conflist").write_text(json.dumps(_network()))
     (folder / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
     (folder / "proxy.json").write_text(json.dumps(_proxy(layout)))

@@ -23,6 +23,7 @@ def write(layout: Layout) -> None:
         "controllers": (CONTROLLERS, ""),
         "scheduler": (SCHEDULER, ""),
         "proxy": (PROXY, ""),
+        "dns": ("dns", "system:masters"),
     }
     with (layout.keys / "tokens.csv").open("w") as file:
         rows = csv.writer(file)

@@ -124,19 +124,24 @@ def up(name: str, components: Components) -> Node:
     """Bring a node up; what a killed run left of one of this name is removed first.
 
     Raises:
-        Failed: something did not start; nothing is left of it but its logs.
+        Failed: something did not start; what did is there until `down`, with its logs.
     """
-    place = layout(name)
     down(name)
     with step("namespaces"):
-        for folder in (place.lib, place.log, place.keys, place.configuration):
-            folder.mkdir(parents=True)
-        credentials.write(place)
-        configuration.write(place)
-        cgroups.make(place.cgroup)
-        node = Node(place, components, sandbox.open_sandbox(place, components.path("pause")))
-    node.start()
-    return node
+        bare = opened(name, components)
+    bare.start()
+    return bare
+
+
+def opened(name: str, components: Components) -> Node:
+    """A node with nothing in it but its namespaces, cgroups and configuration."""
+    place = layout(name)
+    for folder in (place.lib, place.log, place.keys, place.configuration):
+        folder.mkdir(parents=True)
+    credentials.write(place)
+    configuration.write(place)
+    cgroups.make(place.cgroup)
+    return Node(place, components, sandbox.open_sandbox(place, components.path("pause")))
 
 
 def attach(name: str, components: Components) -> Node:

@@ -95,7 +95,7 @@ def find(layout: Layout) -> Sandbox:
     Raises:
         Failed: it is not.
     """
-    for pid in _processes(layout.name):
+    for pid in processes(layout.name):
         if _is_first(pid):
             return Sandbox(pid)
     raise Failed(f"the node {layout.name} is not up")
@@ -107,19 +107,19 @@ def close(name: str) -> None:
     Raises:
         Failed: they did not end within 20 s.
     """
-    for pid in _processes(name):
+    for pid in processes(name):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue  # it has ended with the one before it
     wait(
-        lambda: not _processes(name),
+        lambda: not processes(name),
         limit_s=20,
         otherwise=f"the processes of node {name} did not end",
     )
 
 
-def _processes(name: str) -> list[int]:
+def processes(name: str) -> list[int]:
     """Process 1 and, if still there, the `unshare` that waits for it."""
     found = []
     for entry in Path("/proc").iterdir():

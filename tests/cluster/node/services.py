@@ -28,6 +28,7 @@ def apiserver(layout: Layout, components: Components) -> Program:
             f"--cert-dir={layout.keys}",
             f"--advertise-address={ADDRESS}",
             f"--service-cluster-ip-range={SERVICES}",
+            "--allow-privileged",  # Pod Security refuses it where it is to be refused
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             f"--token-auth-file={layout.keys}/tokens.csv",
@@ -77,5 +78,8 @@ def others(layout: Layout, components: Components) -> tuple[Program, ...]:
                 str(components.path("kube-proxy")),
                 f"--config={layout.configuration}/proxy.json",
             ),
+        ),
+        Program(
+            "coredns", (str(components.path("coredns")), "-conf", f"{layout.configuration}/dns")
         ),
     )
