@@ -56,8 +56,7 @@ def _up() -> Iterator[Node]:
     try:
         up = node.up(_NAME, built)
         with step("loading the images"):
-            for image in made:
-                up.load(image.archive)
+            up.load(*(image.archive for image in made))
         yield up
     finally:
         node.down(_NAME)

@@ -42,8 +42,8 @@ def test_agent_image_runs_under_restricted_pod_security(own: Kubectl) -> None:
     own.wait_for("pod", "healthy", READY, "True".__eq__)
     address = own("get", "pod", "healthy", "--output=jsonpath={.status.podIP}")
     with grpc.insecure_channel(f"{address}:8080") as channel:
-        asked = health_pb2.HealthCheckRequest()
-        answer = health_pb2_grpc.HealthStub(channel).Check(asked, timeout=10)
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        answer = health.Check(health_pb2.HealthCheckRequest(), timeout=10)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 

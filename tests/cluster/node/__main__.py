@@ -1,11 +1,11 @@
-"""`python -m tests.cluster.node up|down|load|exec|volumes`, for a node to work with by hand."""
+"""`python -m tests.cluster.node up|down|load|images|volumes|exec`: a node to work with by hand."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from tests.cluster.node import components, node, packages
+from tests.cluster.node import components, images, node, packages
 from tests.cluster.node.errors import NodeFault
 
 
@@ -29,6 +29,9 @@ def _do(asked: argparse.Namespace) -> None:
             node.down(asked.name)
         case "load":
             node.attach(asked.name, components.build()).load(asked.archive.resolve())
+        case "images":
+            made = images.build()
+            node.attach(asked.name, components.build()).load(*(image.archive for image in made))
         case "volumes":
             node.attach(asked.name, components.build()).add_volumes(asked.count)
         case "exec":
@@ -60,8 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("up", help="bring it up, anew if it was")
     actions.add_parser("down", help="end it and remove all of it")
-    load = actions.add_parser("load", help="make an OCI archive's image known to it")
+    load = actions.add_parser("load", help="make an archive's image known to it")
     load.add_argument("archive", type=Path)
+    actions.add_parser("images", help="build the project's images and make them known to it")
     more = actions.add_parser("volumes", help="make more PersistentVolumes")
     more.add_argument("count", type=int)
     run = actions.add_parser("exec", help="run a command in its network, with KUBECONFIG set")

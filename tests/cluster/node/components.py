@@ -56,7 +56,7 @@ def _build(folder: Path) -> None:
 
 
 def _go_build(module: Path, output: Path, packages: list[str]) -> None:
-    flags = ["-trimpath", "-mod=readonly", "-ldflags", _link_flags(), "-o", output]
+    flags = ("-trimpath", "-mod=readonly", f"-ldflags={_link_flags()}", f"-o={output}")
     run(
         ["nice", "go", "build", *flags, *packages],
         limit_s=_BUILD_LIMIT_S,

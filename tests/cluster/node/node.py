@@ -49,13 +49,14 @@ class Node:
         """What stands before a command that is to run in the node's network."""
         return ("nsenter", f"--net={self.layout.network}", "--")
 
-    def load(self, image: Path) -> None:
-        """Make an image known to it; `image` is an OCI archive.
+    def load(self, *images: Path) -> None:
+        """Make images known to it: archives of `docker save` or OCI.
 
         Raises:
-            Failed: containerd refuses it.
+            Failed: containerd refuses one.
         """
-        self.sandbox.run("ctr", "-n", "k8s.io", "images", "import", image, limit_s=120)
+        for image in images:
+            self.sandbox.run("ctr", "-n", "k8s.io", "images", "import", image, limit_s=300)
 
     def add_volumes(self, count: int) -> None:
         """Make so many more PersistentVolumes."""
