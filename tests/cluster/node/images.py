@@ -11,6 +11,8 @@ from tests.cluster.node.progress import step
 REPOSITORY = Path(__file__).parents[3]
 TAG = "test"
 _LIMIT_S = 1200
+_KEPT = 3
+"""Archives of older images: another work tree may be about to load its own."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,13 @@ def _archived(name: str) -> Image:
     archive = folder / f"{engine.image_id(name)}.tar"
     if not archive.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        for older in folder.iterdir():
+        for older in sorted(folder.iterdir(), key=_written)[:-_KEPT]:
             older.unlink()
         unfinished = folder / "unfinished"
         engine.buildah("push", "--quiet", name, f"docker-archive:{unfinished}:{name}")
         unfinished.rename(archive)
     return Image(name, archive)
+
+
+def _written(path: Path) -> float:
+    return path.stat().st_mtime
