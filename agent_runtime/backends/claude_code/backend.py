@@ -33,6 +33,7 @@ class ClaudeCodeBackend:
             Capability.QUESTIONS,
             Capability.SET_MODEL,
             Capability.SET_PERMISSION_MODE,
+            Capability.NEW_SESSION,
             Capability.RESUME,
             Capability.REASONING,
             Capability.USAGE,
@@ -114,6 +115,18 @@ class ClaudeCodeBackend:
             await self._prompt.interrupt()
         except BackendCrashed as crash:
             log.info("interrupt_failed", extra={"reason": str(crash)})
+
+    async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
+        return False
+
+    async def new_session(self, *, fork: bool) -> str:  # noqa: ARG002 - it cannot fork
+        """The CLI is started anew for the next prompt, and then knows of none."""
+        await self._end_cli()
+        self._session_id = ""
+        return ""
+
+    def check_model(self, model: str) -> None:
+        """The CLI lists none."""
 
     async def set_model(self, model: str) -> None:
         """Whether there is such a model, only the provider knows; the turn then says so."""

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
+from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
 from agent_runtime.model import Kind, Outcome, TurnEnd
-from tests.agent_runtime.backends.rigs import CommandRig, Rig
+from tests.agent_runtime.backends.rigs import CommandRig, ModelRig, Rig
 from tests.agent_runtime.backends.sink import RecordingSink
 
 SOON_S = 10
@@ -208,3 +209,29 @@ async def test_unknown_permission_modes_are_refused(rig: Rig) -> None:
     await backend.set_permission_mode("bypassPermissions")
     with pytest.raises(Invalid, match="acceptEdits"):
         await backend.set_permission_mode("yolo")
+
+
+async def test_another_session_begins_as_it_was_asked_to(rig: Rig) -> None:
+    """A fresh one knows nothing of what was said, a fork all of it; each has an id of its own."""
+    if not isinstance(rig, ModelRig):
+        return
+    backend = rig.make()
+    wanted = ((Capability.FORK, True), (Capability.NEW_SESSION, False))
+    sessions = []
+    try:
+        for step in (None, *(fork for has, fork in wanted if has in backend.capabilities)):
+            if step is not None:
+                if not backend.running:
+                    await backend.start()
+                await backend.new_session(fork=step)
+            if not backend.running:
+                await backend.start()
+            sink = RecordingSink()
+            word = "My word is MARMALADE." if step is None else "Which word?"
+            assert (await backend.prompt(Message(word), sink)).outcome is Outcome.COMPLETED
+            sessions.append(sink.sessions[-1])
+            known = "MARMALADE" in str(rig.model.requests[-1])
+            assert known is (step is not False)
+    finally:
+        await backend.stop()
+    assert len(set(sessions)) == len(sessions) > 1
