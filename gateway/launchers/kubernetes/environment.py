@@ -61,7 +61,7 @@ _CREDENTIALS = {
     "opencode": (*_MODEL_KEYS, "OPENCODE_BASE_URL"),
 }
 """What each backend reads of the Secret with model credentials, where it is there."""
-_FOR_ALL = re.compile(r"FORGE_TURN_LIMIT_S|FORGE_GRACE_S")
+_FOR_ALL = "FORGE_TURN_LIMIT_S|FORGE_GRACE_S"
 
 
 class AgentEnvironment:
@@ -110,11 +110,11 @@ class AgentEnvironment:
 
     def _inherited(self, facts: AgentFacts) -> dict[str, str]:
         """What the gateway's own environment says about runtimes, and about that backend."""
-        of_backend = f"FORGE_{facts.backend.upper()}"
+        wanted = re.compile(rf"{_FOR_ALL}|FORGE_{re.escape(facts.backend.upper())}(_\w+)?")
         return {
             name: value
             for name, value in self._gateway_env.items()
-            if name not in OWN and (_FOR_ALL.fullmatch(name) or name.startswith(of_backend))
+            if wanted.fullmatch(name) and name not in OWN
         }
 
     def _credentials(self, facts: AgentFacts) -> list[str]:

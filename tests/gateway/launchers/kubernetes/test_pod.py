@@ -92,6 +92,9 @@ def test_backends_get_only_the_credentials_they_read() -> None:
     key = {"name": "models", "key": "ANTHROPIC_API_KEY", "optional": True}
     assert told["ANTHROPIC_API_KEY"] == {"secretKeyRef": key}
     assert "ANTHROPIC_API_KEY" not in env(pod(facts(backend="command")))
+    assert "ANTHROPIC_API_KEY" not in env(pod(facts(backend="codex")))
+    assert "OPENAI_API_KEY" in env(pod(facts(backend="codex")))
+    assert "CLAUDE_CODE_OAUTH_TOKEN" in env(pod(facts(backend="claude_code")))
     assert "ANTHROPIC_API_KEY" not in env(pod(facts(env={"ANTHROPIC_API_KEY": "mine"})))
 
 
@@ -101,11 +104,12 @@ def test_runtimes_settings_come_from_the_gateways_environment() -> None:
         "FORGE_COMMAND": "cat",
         "FORGE_TURN_LIMIT_S": "60",
         "FORGE_OPENCODE_BIN": "/x",
+        "FORGE_COMMANDER": "x",
         "FORGE_HOST": "0.0.0.0",
     }
     told = env(pod(facts(backend="command"), gateway_env=gateway_env))
     assert (told["FORGE_COMMAND"], told["FORGE_TURN_LIMIT_S"]) == ("cat", "60")
-    assert "FORGE_OPENCODE_BIN" not in told
+    assert not {"FORGE_OPENCODE_BIN", "FORGE_COMMANDER"} & told.keys()
     assert "FORGE_HOST" not in told
 
 
