@@ -22,6 +22,7 @@ from gateway.launchers.kubernetes.reflector import Reflector
 from gateway.launchers.kubernetes.sweep import Sweep
 from gateway.launchers.kubernetes.targets import Targets
 from gateway.launchers.kubernetes.template import PodTemplate
+from gateway.launchers.kubernetes.undoing import Undoing
 from gateway.launchers.kubernetes.view import shown
 from gateway.launchers.kubernetes.waiting import Waiting
 from gateway.launchers.notes import Notes
@@ -62,6 +63,7 @@ class KubernetesLauncher:
         self._notebook = Notebook(
             self._api, self._agents, start_deadline_s=float(settings.start_deadline)
         )
+        self._undoing = Undoing(self._api, self._agents, volumes=bool(settings.volume))
         self._waiting = Waiting(self._agents)
         self._deletion = Deletion(
             self._api, self._agents, deliver_s=float(settings.webhook_retry_for)
@@ -88,6 +90,7 @@ class KubernetesLauncher:
 
     async def close(self) -> None:
         await self._sweep.close()
+        await self._undoing.close()
         await self._agents.close()
         for reflector in (self._claims, self._pods, self._services):
             if reflector is not None:
@@ -110,7 +113,7 @@ class KubernetesLauncher:
                 return shown(self._known(spec.agent_id))
             return shown(await self._waiting.until_ready(facts, ends_s=ends_s))
         except BaseException as error:
-            await asyncio.shield(self._maker.undo(facts))
+            await self._undoing.undo(facts)
             if isinstance(error, StartFailed):
                 raise StartFailed(words.blanked(str(error), spec.env.values())) from error
             raise

@@ -1,4 +1,4 @@
-"""Makes all objects of an agent, and undoes what could not be finished.
+"""Makes all objects of an agent.
 
 In an order in which a gateway that dies on the way leaves nothing that Kubernetes, or
 the next gateway, would not find an owner or a use for: the volume's claim carries the
@@ -6,15 +6,13 @@ facts from which the pod is made; Secret and Service are owned by one of the two
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import GatewayError, NotFound, StartFailed
+from gateway.errors import GatewayError, StartFailed
 from gateway.launchers.kubernetes import belongings
 from gateway.launchers.kubernetes.agents import Agents
 from gateway.launchers.kubernetes.api import ApiServer
-from gateway.launchers.kubernetes.errors import Stale
 from gateway.launchers.kubernetes.facts import AgentFacts
 from gateway.launchers.kubernetes.objects import (
     CLAIMS,
@@ -30,12 +28,8 @@ from gateway.launchers.kubernetes.pod import PodMaker
 from gateway.launchers.kubernetes.refusals import refusal
 from gateway.podsettings import PodSettings
 
-_LOG = logging.getLogger(__name__)
-
 _FIRST_PAUSE_S = 0.25
 _LONGEST_PAUSE_S = 2.0
-_UNDO_S = 10.0
-"""How long is tried to leave nothing, and to see in the cache that nothing is left."""
 
 
 class Maker:
@@ -54,7 +48,7 @@ class Maker:
 
         Raises:
             Conflict: the agent's name is taken.
-            StartFailed: it cannot be made; says why. What was made stays: see `undo`.
+            StartFailed: it cannot be made; says why. What was made stays: see `undoing`.
         """
         ends_s = asyncio.get_running_loop().time() + patience_s
         claim: VolumeClaim | None = None
@@ -81,17 +75,6 @@ class Maker:
             await self._patiently(SERVICES, belongings.node_port(facts, pod), ends_s)
         self._agents.saw_pod(pod)
         return pod
-
-    async def undo(self, facts: AgentFacts) -> None:
-        """Leave nothing of an agent whose making failed. Raises nothing; what resists is logged."""
-        try:
-            async with asyncio.timeout(_UNDO_S):
-                # The claim first: while it is there, a pod that is gone would be made again.
-                for kind in (CLAIMS, PODS) if self._settings.volume else (PODS,):
-                    await self._remove(kind, facts)
-                await self._forgotten(facts)
-        except TimeoutError:
-            _LOG.warning("undo_unfinished", extra={"agent": facts.agent_id, "pod": facts.name})
 
     async def check(self, facts: AgentFacts) -> None:
         """Whether the cluster would take pods such as ours, its template included.
@@ -121,26 +104,3 @@ class Maker:
                     raise why.as_error() from error
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
-
-    async def _remove(self, kind: Kind[Any], facts: AgentFacts) -> None:
-        """If it is of that very agent, not of another of the same name."""
-        while True:
-            try:
-                found = await self._api.get(kind, facts.name)
-                if AgentFacts.read(found.metadata) == facts:
-                    await self._api.delete(kind, facts.name, uid=found.metadata.uid, grace_s=0)
-            except (NotFound, Stale):
-                return
-            except GatewayError as error:
-                _LOG.warning("undo_failed", extra={"pod": facts.name, "reason": str(error)})
-                await asyncio.sleep(_FIRST_PAUSE_S)
-            else:
-                return
-
-    async def _forgotten(self, facts: AgentFacts) -> None:
-        with self._agents.watched(facts.agent_id) as changed:
-            while (known := self._agents.find(facts.agent_id)) is not None:
-                if known.facts != facts or known.deleted_ms is not None:
-                    return
-                await changed.wait()
-                changed.clear()
