@@ -189,9 +189,12 @@ class Accept:
         response = await self._submit(agent, submit)
         if response.result == relay_pb2.SubmitResponse.RESULT_CONFLICT:
             raise Conflict(f"request_id: {request_id} was used for other content")
-        if target is not None and not response.relay_attached:
-            self._attachments.ensure(agent.agent_id)
         replayed = response.result == relay_pb2.SubmitResponse.RESULT_DUPLICATE
+        if submit.ticket and not response.relay_attached:
+            if replayed:  # it may have been settled long ago
+                self._attachments.ensure(agent.agent_id)
+            else:
+                self._attachments.expect(agent.agent_id, request_id, submit.ticket)
         return Accepted(request_id=request_id, replayed=replayed)
 
     async def _submit(

@@ -84,6 +84,13 @@ class Attachments:
         )
         attachment.task.add_done_callback(_tell_death)
 
+    def expect(self, agent_id: str, request_id: str, ticket: bytes) -> None:
+        """As `ensure`, for a turn that the agent has just taken: it has an answer also if the
+        agent vanishes before any relay has heard of it."""
+        if self._ledger is not None and not self.relays(agent_id):
+            self._ledger.accepted(agent_id, request_id, ticket)
+        self.ensure(agent_id)
+
     def tell_greeted(self, greeted: Callable[[str], None]) -> None:
         """From now on `greeted` is told of every agent in the ledger that greets a relay."""
         self._greeted = greeted

@@ -42,6 +42,12 @@ class Ledger:
             )
         return found
 
+    def accepted(self, agent_id: str, request_id: str, ticket: bytes) -> None:
+        """The agent has taken a turn and nobody relays it: answered for until somebody does."""
+        if found := self.of(agent_id):
+            found.accepted(request_id, ticket)
+            self._ended_s[agent_id] = asyncio.get_running_loop().time()
+
     def begin(self, agent_id: str, drained_as: str) -> None:
         """The agent has greeted a relay, which is told anew whatever is unsettled.
 

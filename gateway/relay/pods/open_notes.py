@@ -70,6 +70,13 @@ class OpenNotes:
         pod = self._notes.of(self._agent_id)
         return all(self._is_noted(name, pod) for name in self._held)
 
+    def accepted(self, request_id: str, ticket: bytes) -> None:
+        """The agent has taken a turn that no relay knows yet."""
+        if len(self._held) < MAX_TURNS:
+            due_s = self._now() + self._timing.note_after_s
+            self._held.setdefault(request_id, Held(ticket, 1, due_s))
+            self._arm()
+
     def opened(self, turn: relay_pb2.OpenTurn) -> None:
         """The agent has something undelivered of this turn, or has begun it anew.
 

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+import grpc
+
 from gateway.relay.pods.claims import Claims, Loss, unix_ms
 from tests.gateway.delivery.events import event, final
 from tests.gateway.relay.house import AGENT, POLICY
@@ -138,6 +140,32 @@ async def test_young_turns_of_a_pod_that_vanished_are_ended_from_memory() -> Non
         hooks = (await home.receiver.wait(4))[1:]
         assert {hook.id for hook in hooks} == {f"{AGENT}_r1_final"}
         assert len({hook.body for hook in hooks}) == 1
+
+
+async def test_a_turn_that_no_relay_has_heard_of_is_answered_for() -> None:
+    """Whoever answered 202 does it, until a relay knows the turn."""
+    async with town(note_after_s=60.0) as home:
+        home.agent.greets = False
+        await home.gateway.accept.message(home.at, "r1", "hello", target=home.target())
+        home.cluster.remove(AGENT)
+        [hook] = await home.receiver.wait(1)
+        assert hook.id == f"{AGENT}_r1_final"
+
+
+async def test_a_turn_that_another_gateway_relays_is_its_own() -> None:
+    """Who answered 202 and was refused as the second relay has nothing to answer for."""
+    async with town(gateways=2) as home:
+        relay = await home.relayed()
+        home.agent.refuses = grpc.StatusCode.ALREADY_EXISTS
+        await home.gateways[1].accept.message(home.at, "r1", "hello", target=home.target())
+        assert home.gateways[1].ledger.held(AGENT)
+        while home.gateways[1].attachments.relays(AGENT):
+            await asyncio.sleep(0.01)  # until the relay that was refused is over
+        assert not home.gateways[1].ledger.held(AGENT)
+        relay.open_turn("r1", home.ticket("r1"))
+        relay.events(final("r1", 1))
+        await relay.acked("r1", 1)
+        assert home.cluster.notes(AGENT) == {}
 
 
 async def test_a_relay_that_broke_before_its_pod_vanished_changes_nothing() -> None:
