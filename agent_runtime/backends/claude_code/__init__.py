@@ -8,6 +8,7 @@
     meaning      kind and data of an event                         (no I/O)
     asked        what an event asks, and what is answered          (no I/O)
     merging      two deltas as one                                 (no I/O)
+    content      a message in the CLI's blocks                     (no I/O)
     events       one line of the CLI                               (no I/O)
     shapes       what is read of it                                (no I/O)
     config       its environment, folders and credentials

@@ -31,6 +31,9 @@ class ClaudeCodeBackend:
         {
             Capability.PERMISSIONS,
             Capability.QUESTIONS,
+            Capability.ATTACH_IMAGE,
+            Capability.ATTACH_PDF,
+            Capability.ATTACH_TEXT,
             Capability.SET_MODEL,
             Capability.SET_PERMISSION_MODE,
             Capability.NEW_SESSION,

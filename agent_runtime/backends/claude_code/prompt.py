@@ -5,6 +5,7 @@ from pathlib import Path
 
 from agent_runtime.backends.claude_code.asking import Asking
 from agent_runtime.backends.claude_code.cli import Cli
+from agent_runtime.backends.claude_code.content import content
 from agent_runtime.backends.claude_code.events import Event, Unreadable, read
 from agent_runtime.backends.claude_code.meaning import Meanings
 from agent_runtime.backends.claude_code.turn import TurnState
@@ -37,7 +38,7 @@ class Prompt:
         with self._cli.lines.listening() as inbox:
             if self._state.interrupted:
                 return self._state.end()
-            await self._cli.say(self._message_id, [{"type": "text", "text": message.content}])
+            await self._cli.say(self._message_id, content(message))
             try:
                 while not self._state.ended:
                     await self._take(await inbox.next())

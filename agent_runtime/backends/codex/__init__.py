@@ -9,6 +9,7 @@
     items        what the parts of a turn mean                     (no I/O)
     asked        what a request asks, and what is answered         (no I/O)
     merging      two deltas as one                                 (no I/O)
+    content      a message in the CLI's parts                      (no I/O)
     events       one message of the CLI                            (no I/O)
     shapes       what is read of it                                (no I/O)
     config       its environment, folders and credentials

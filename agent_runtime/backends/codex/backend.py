@@ -31,6 +31,8 @@ class CodexBackend:
         {
             Capability.PERMISSIONS,
             Capability.QUESTIONS,
+            Capability.ATTACH_IMAGE,
+            Capability.ATTACH_TEXT,
             Capability.SET_MODEL,
             Capability.SET_PERMISSION_MODE,
             Capability.NEW_SESSION,

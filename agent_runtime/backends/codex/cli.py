@@ -51,7 +51,7 @@ class Cli:
         self.lines = lines
         self.thread_id = thread_id
 
-    async def start_turn(self, number: int, content: list[dict[str, Any]], model: str) -> None:
+    async def start_turn(self, number: int, content: list[dict[str, str]], model: str) -> None:
         """Hand over the user's message; the answer comes among the events."""
         params: dict[str, Any] = {"threadId": self.thread_id, "input": content}
         if model:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from agent_runtime.backends.codex.asking import Asking
 from agent_runtime.backends.codex.cli import Cli
+from agent_runtime.backends.codex.content import content
 from agent_runtime.backends.codex.events import Unreadable, read
 from agent_runtime.backends.codex.meaning import Meanings
 from agent_runtime.backends.codex.turn import TurnState
@@ -34,8 +35,7 @@ class Prompt:
         with self._cli.lines.listening() as inbox:
             if self._state.interrupted:
                 return self._state.end()
-            content = [{"type": "text", "text": message.content}]
-            await self._cli.start_turn(self._number, content, model)
+            await self._cli.start_turn(self._number, content(message), model)
             try:
                 while not self._state.ended:
                     await self._take(await inbox.next())

@@ -1,6 +1,7 @@
 """What every backend promises (agent_runtime.backends.protocol), with its real CLI."""
 
 import asyncio
+import base64
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 from agent_runtime.backends.capability import Capability
-from agent_runtime.backends.message import Message
+from agent_runtime.backends.message import Attachment, Message
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
 from agent_runtime.model import Kind, Outcome, TurnEnd
@@ -235,3 +236,32 @@ async def test_another_session_begins_as_it_was_asked_to(rig: Rig) -> None:
     finally:
         await backend.stop()
     assert len(set(sessions)) == len(sessions) > 1
+
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGP4z8CAFWEXHbQSACj/P8Fu7N9h"
+    "AAAAAElFTkSuQmCC"
+)
+ATTACHMENTS = {
+    Capability.ATTACH_IMAGE: Attachment("a.png", "image/png", PNG),
+    Capability.ATTACH_PDF: Attachment("a.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n"),
+    Capability.ATTACH_TEXT: Attachment("notes.md", "text/markdown", "Grüße vom 4711".encode()),
+}
+
+
+async def test_attachments_reach_the_model(rig: Rig, sink: RecordingSink) -> None:
+    """Of every kind that the backend declares; images and PDF as they are, texts as text."""
+    backend = rig.make()
+    files = [file for needed, file in ATTACHMENTS.items() if needed in backend.capabilities]
+    if not isinstance(rig, ModelRig):
+        assert not files
+        return
+    async with started(backend):
+        end = await backend.prompt(Message(rig.say("seen"), tuple(files)), sink)
+    assert end.outcome is Outcome.COMPLETED
+    told = msgspec.json.encode(rig.model.requests[-1]).decode()
+    assert files
+    for file in files:
+        is_text = file.needs is Capability.ATTACH_TEXT
+        expected = file.data.decode() if is_text else base64.b64encode(file.data).decode()
+        assert expected in told, file.filename
