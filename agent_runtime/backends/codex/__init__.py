@@ -8,6 +8,7 @@
     meaning      kind and data of an event                         (no I/O)
     items        what the parts of a turn mean                     (no I/O)
     asked        what a request asks, and what is answered         (no I/O)
+    meter        what model calls have used                        (no I/O)
     merging      two deltas as one                                 (no I/O)
     content      a message in the CLI's parts                      (no I/O)
     events       one message of the CLI                            (no I/O)

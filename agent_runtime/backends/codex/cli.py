@@ -10,6 +10,7 @@ from agent_runtime.backends.binary import Program
 from agent_runtime.backends.codex import shapes
 from agent_runtime.backends.codex.config import Home, arguments
 from agent_runtime.backends.codex.events import answer_to
+from agent_runtime.backends.codex.meter import Meter
 from agent_runtime.backends.stdio import JsonLines
 from agent_runtime.errors import BackendCrashed, BackendUnusable, RuntimeFault
 from agent_runtime.processes import Processes
@@ -50,6 +51,7 @@ class Cli:
     def __init__(self, lines: JsonLines, thread_id: str) -> None:
         self.lines = lines
         self.thread_id = thread_id
+        self.meter = Meter()
 
     async def start_turn(self, number: int, content: list[dict[str, str]], model: str) -> None:
         """Hand over the user's message; the answer comes among the events."""

@@ -35,15 +35,14 @@ class Meanings:
             "item/reasoning/textDelta": _reasoning,
             "serverRequest/resolved": self._resolved,
             "thread/status/changed": _status,
-            "thread/tokenUsage/updated": _usage,
             "turn/plan/updated": _plan,
             "error": _failed,
             "warning": _warned,
         }
 
-    def of(self, event: Event) -> BackendEvent:
-        """To be called with every event of the prompt, in order."""
-        kind, data = self._meant(event)
+    def of(self, event: Event, used: Usage | None) -> BackendEvent:
+        """To be called with every event of the prompt, in order; `used`: what it tells of."""
+        kind, data = self._meant(event) if used is None else _usage(used)
         if event.thread_id and event.thread_id != self._thread_id:
             data = {**data, "subagent": event.thread_id}
         encoded = msgspec.json.encode(data) if data else b""
@@ -81,15 +80,6 @@ class Meanings:
         return known or NOTHING
 
 
-def usage_of(event: Event) -> Usage | None:
-    """Of the model call that thread/tokenUsage/updated follows."""
-    told = shape(event.params, shapes.UsageTold)
-    if told is None:
-        return None
-    last = told.token_usage.last
-    return Usage(input_tokens=last.input_tokens, output_tokens=last.output_tokens)
-
-
 def plainly(message: str) -> str:
     """What went wrong, also where the provider's own JSON was passed on."""
     try:
@@ -97,6 +87,11 @@ def plainly(message: str) -> str:
     except ValueError:
         return message[:2000]
     return (told.error.message if told.error is not None else message)[:2000]
+
+
+def _usage(used: Usage) -> Meant:
+    tokens = {"input_tokens": used.input_tokens, "output_tokens": used.output_tokens}
+    return Kind.USAGE, tokens
 
 
 def _item_completed(event: Event) -> Meant:
@@ -115,14 +110,6 @@ def _reasoning(event: Event) -> Meant:
 def _delta(event: Event, kind: Kind) -> Meant:
     told = shape(event.params, shapes.Delta)
     return NOTHING if told is None else (kind, {"text": told.delta, "part_id": told.item_id})
-
-
-def _usage(event: Event) -> Meant:
-    usage = usage_of(event)
-    if usage is None:
-        return NOTHING
-    tokens = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-    return Kind.USAGE, tokens
 
 
 def _status(event: Event) -> Meant:

@@ -7,6 +7,7 @@ from agent_runtime.backends.codex.cli import Cli
 from agent_runtime.backends.codex.content import content
 from agent_runtime.backends.codex.events import Unreadable, read
 from agent_runtime.backends.codex.meaning import Meanings
+from agent_runtime.backends.codex.meter import USAGE
 from agent_runtime.backends.codex.turn import TurnState
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import TurnSink
@@ -61,7 +62,10 @@ class Prompt:
         belongs = self._state.observe(event)
         if event.type == "turn/started" and belongs and self._state.interrupted:
             await self._cli.interrupt(self._state.turn_id)
+        used = self._cli.meter.call(event) if event.type == USAGE else None
+        if used is not None and belongs:
+            self._state.add(used)
         if belongs and event.forwarded:
-            await self._sink.emit(self._meanings.of(event))
+            await self._sink.emit(self._meanings.of(event, used))
         if belongs or event.is_request:
             await self._asking.observe(event)

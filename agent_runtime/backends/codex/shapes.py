@@ -107,9 +107,10 @@ class Tokens(_Camel):
 
 
 class TokenUsage(_Camel):
-    """`last`: of the latest model call."""
+    """`last`: of the latest model call; `total`: of all calls of the thread."""
 
     last: Tokens
+    total: Tokens
 
 
 class UsageTold(_Camel):

@@ -2,7 +2,7 @@
 
 from agent_runtime.backends.codex import shapes
 from agent_runtime.backends.codex.events import Event, shape
-from agent_runtime.backends.codex.meaning import plainly, usage_of
+from agent_runtime.backends.codex.meaning import plainly
 from agent_runtime.model import Code, Outcome, TurnEnd, Usage
 
 
@@ -38,9 +38,15 @@ class TurnState:
             return False
         if own:
             self._observe_own(event)
-        if event.type == "thread/tokenUsage/updated":
-            self._add(usage_of(event))
         return True
+
+    def add(self, used: Usage) -> None:
+        """What a model call of the turn used, subagents' calls among them."""
+        so_far = self._usage or Usage(input_tokens=0, output_tokens=0)
+        self._usage = Usage(
+            input_tokens=so_far.input_tokens + used.input_tokens,
+            output_tokens=so_far.output_tokens + used.output_tokens,
+        )
 
     def end(self) -> TurnEnd:
         status = self._turn.status if self._turn is not None else ""
@@ -75,12 +81,3 @@ class TurnState:
         elif event.type == "turn/completed":
             told = shape(event.params, shapes.TurnTold)
             self._turn = told.turn if told is not None else shapes.Turn(id=event.turn_id)
-
-    def _add(self, used: Usage | None) -> None:
-        if used is None:
-            return
-        so_far = self._usage or Usage(input_tokens=0, output_tokens=0)
-        self._usage = Usage(
-            input_tokens=so_far.input_tokens + used.input_tokens,
-            output_tokens=so_far.output_tokens + used.output_tokens,
-        )

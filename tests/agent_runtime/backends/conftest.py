@@ -84,3 +84,9 @@ def rig(request: pytest.FixtureRequest, place: Place) -> Rig:
         return CommandRig(place)
     rig: ModelRig = request.getfixturevalue(request.param)
     return rig
+
+
+@pytest.fixture(params=["claude_code", "codex", "opencode"])
+def model_rig(request: pytest.FixtureRequest) -> ModelRig:
+    rig: ModelRig = request.getfixturevalue(request.param)
+    return rig

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from agent_runtime.backends.claude_code import ClaudeCodeBackend
 from agent_runtime.backends.codex import CodexBackend
@@ -150,12 +151,32 @@ class ModelRig(Rig):
         self.model.script(*replies)
         return "Do as you were told."
 
+    tools: ClassVar[Mapping[str, str]]
+    """What each of the calls below is for, by the CLI's own name of the tool."""
+
+    @abstractmethod
+    def write(self, name: str, text: str) -> Call:
+        """Writes one line into a file of the workspace."""
+
+    @abstractmethod
+    def run(self, command: str) -> Call: ...
+
+    @abstractmethod
+    def ask(self, question: str, *labels: str) -> Call: ...
+
     def call(self, tool: str, **arguments: object) -> str:
         """Calls a tool, then says that it is done."""
         return self.script(Call(tool, arguments), Say("Done."))
 
 
 class OpenCodeRig(ModelRig):
+    tools: ClassVar[Mapping[str, str]] = {
+        "edit": "write",
+        "write": "write",
+        "bash": "run",
+        "question": "ask",
+    }
+
     def __post_init__(self) -> None:
         prepare_home(self.place.users_home)
 
@@ -177,8 +198,22 @@ class OpenCodeRig(ModelRig):
             self.place.context(options={"FORGE_OPENCODE_BIN": "no-such-command-here"})
         )
 
+    def write(self, name: str, text: str) -> Call:
+        path = self.place.workspace / name
+        return Call("write", {"filePath": str(path), "content": f"{text}\n"})
+
+    def run(self, command: str) -> Call:
+        return Call("bash", {"command": command, "description": "run"})
+
+    def ask(self, question: str, *labels: str) -> Call:
+        options = [{"label": label, "description": label.lower()} for label in labels]
+        asked = {"question": question, "header": "Pick", "options": options}
+        return Call("question", {"questions": [asked]})
+
 
 class ClaudeCodeRig(ModelRig):
+    tools: ClassVar[Mapping[str, str]] = {"Write": "write", "Bash": "run", "AskUserQuestion": "ask"}
+
     def make_with(
         self,
         *,
@@ -201,8 +236,22 @@ class ClaudeCodeRig(ModelRig):
             self.place.context(options={"FORGE_CLAUDE_CODE_BIN": "no-such-command-here"})
         )
 
+    def write(self, name: str, text: str) -> Call:
+        path = self.place.workspace / name
+        return Call("Write", {"file_path": str(path), "content": f"{text}\n"})
+
+    def run(self, command: str) -> Call:
+        return Call("Bash", {"command": command, "description": "run"})
+
+    def ask(self, question: str, *labels: str) -> Call:
+        options = [{"label": label, "description": label.lower()} for label in labels]
+        asked = {"question": question, "header": "Pick", "options": options, "multiSelect": False}
+        return Call("AskUserQuestion", {"questions": [asked]})
+
 
 class CodexRig(ModelRig):
+    tools: ClassVar[Mapping[str, str]] = {"fileChange": "write", "commandExecution": "run"}
+
     def __post_init__(self) -> None:
         folder = self.place.users_home / ".codex"
         folder.mkdir()
@@ -225,3 +274,15 @@ class CodexRig(ModelRig):
         return CodexBackend.create(
             self.place.context(options={"FORGE_CODEX_BIN": "no-such-command-here"})
         )
+
+    def write(self, name: str, text: str) -> Call:
+        patch = f"*** Begin Patch\n*** Add File: {name}\n+{text}\n*** End Patch"
+        return Call("exec_command", {"cmd": f"apply_patch <<'EOF'\n{patch}\nEOF\n"})
+
+    def run(self, command: str) -> Call:
+        return Call("exec_command", {"cmd": command, "yield_time_ms": 30_000})
+
+    def ask(self, question: str, *labels: str) -> Call:
+        options = [{"label": label, "description": label.lower()} for label in labels]
+        asked = {"id": "q1", "header": "Pick", "question": question, "options": options}
+        return Call("request_user_input", {"questions": [asked]})

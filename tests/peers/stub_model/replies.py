@@ -23,7 +23,7 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call, after some text; `also` are called in the same breath.
+    """A tool call, after thoughts and text; `also` are called in the same breath.
 
     Arguments that are a text are those of a free-form tool (Responses only).
     """
@@ -31,6 +31,7 @@ class Call:
     tool: str
     arguments: Mapping[str, Any] | str
     text: str = ""
+    think: str = ""
     also: tuple["Call", ...] = ()
 
     @property
@@ -83,7 +84,7 @@ def pieces(reply: Told) -> Iterator[str]:
 
 
 def thought(reply: Told) -> str:
-    return reply.think if isinstance(reply, Say) else ""
+    return "" if isinstance(reply, Stall) else reply.think
 
 
 def calls(reply: Told) -> tuple[Call, ...]:
