@@ -99,7 +99,7 @@ class Connection:
                 raise translate(response.status, Status.read(content))
             yield _lines(response)
         finally:
-            response.close()
+            _hang_up(response)
 
     async def _send(
         self, method: str, path: str, query: Query, body: Body | None, media: str
@@ -137,6 +137,13 @@ class Connection:
         self._renewed_at_s = now_s
         await login.configure(self._client.configuration, self._kube_config)
         return True
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """At once: nobody waits until TLS has said goodbye, and a loop that ends before that fails."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
+    response.close()
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
