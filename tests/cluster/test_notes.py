@@ -98,8 +98,8 @@ async def test_messages_sent_before_it_is_ready_are_answered_in_order(
         begun = list(dict.fromkeys(hook.json()["request_id"] for hook in receiver.hooks))
         assert begun == ["m0", "m1", "m2", "m3"]
         await until(where, agent, FINALIZERS, holds=False)
-    assert await one.stop() == 0
-    assert await other.stop() == 0
+    for gateway in (one, other):
+        assert await gateway.stop() == 0, gateway.log
     assert await pod(where, agent, FINALIZERS) == ""
     assert "note." not in await pod(where, agent, ".items[*].metadata.annotations")
 
