@@ -1,12 +1,13 @@
 """The `claude_code` backend."""
 
 import logging
+import uuid
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from agent_runtime.backends.binary import version
 from agent_runtime.backends.capability import Capability
-from agent_runtime.backends.claude_code.cli import PROGRAM, Cli, Launch, Refused
+from agent_runtime.backends.claude_code.cli import PROGRAM, Cli, Launch, Refused, Session
 from agent_runtime.backends.claude_code.config import Home, has_credentials
 from agent_runtime.backends.claude_code.merging import merged
 from agent_runtime.backends.claude_code.prompt import Prompt
@@ -37,6 +38,7 @@ class ClaudeCodeBackend:
             Capability.SET_MODEL,
             Capability.SET_PERMISSION_MODE,
             Capability.NEW_SESSION,
+            Capability.FORK,
             Capability.RESUME,
             Capability.REASONING,
             Capability.USAGE,
@@ -55,7 +57,7 @@ class ClaudeCodeBackend:
             env=context.env,
             processes=context.processes,
         )
-        self._session_id = context.session_id
+        self._session = Session(context.session_id)
         self._cli: Cli | None = None
         self._prompt: Prompt | None = None
         self._busy = False
@@ -85,7 +87,7 @@ class ClaudeCodeBackend:
         self._busy = True
         try:
             await self._end_cli()
-            self._cli = await self._launch.start(model=self._model, session_id=self._session_id)
+            self._cli = await self._launch.start(model=self._model, session=self._session)
         finally:
             self._busy = False
 
@@ -122,11 +124,11 @@ class ClaudeCodeBackend:
     async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
         return False
 
-    async def new_session(self, *, fork: bool) -> str:  # noqa: ARG002 - it cannot fork
-        """The CLI is started anew for the next prompt, and then knows of none."""
+    async def new_session(self, *, fork: bool) -> str:
+        """The CLI is started anew for the next prompt; of a fresh one it then tells the id."""
         await self._end_cli()
-        self._session_id = ""
-        return ""
+        self._session = Session(str(uuid.uuid4()), self._session.id) if fork else Session()
+        return self._session.id
 
     def check_model(self, model: str) -> None:
         """The CLI lists none."""
@@ -155,7 +157,8 @@ class ClaudeCodeBackend:
         try:
             return await prompt.run(message)
         finally:
-            self._session_id = prompt.session_id or self._session_id
+            if prompt.session_id:
+                self._session = Session(prompt.session_id)
 
     async def _crashed(self, cli: Cli, crash: BackendCrashed) -> TurnEnd:
         """Whatever is left of it is in an unknown state, so it goes."""

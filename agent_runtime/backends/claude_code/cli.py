@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,20 @@ _ARGUMENTS = (
 )
 _BOOT_LIMIT_S = 60.0
 _CALL_LIMIT_S = 30.0
+_FORK = ("--fork-session", "--session-id")
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
 class Refused(RuntimeFault):
     """The CLI understood a control request and did not accept it; the message is its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The conversation: its id, "" for a new one; `fork_of`: how it begins if it is not there."""
+
+    id: str = ""
+    fork_of: str = ""
 
 
 class Cli:
@@ -95,7 +105,7 @@ class Launch:
         self._env = env
         self._processes = processes
 
-    async def start(self, *, model: str, session_id: str) -> Cli:
+    async def start(self, *, model: str, session: Session) -> Cli:
         """One that goes on with that session, if it still knows it.
 
         Raises:
@@ -107,7 +117,7 @@ class Launch:
         except OSError as error:
             raise BackendUnusable(f"the folder of claude cannot be made: {error}") from error
         process = await self._processes.spawn(
-            [self._binary, *_ARGUMENTS, *self._choices(model, session_id)],
+            [self._binary, *_ARGUMENTS, *self._choices(model, session)],
             cwd=self._workspace,
             env=self._home.environment(self._env),
         )
@@ -119,12 +129,16 @@ class Launch:
             raise
         return Cli(lines, model)
 
-    def _choices(self, model: str, session_id: str) -> list[str]:
-        known = _SESSION.fullmatch(session_id) and self._home.knows(session_id)
-        return [
-            *(["--model", model] if model else []),
-            *(["--resume", session_id] if known else []),
-        ]
+    def _choices(self, model: str, session: Session) -> list[str]:
+        chosen = ["--model", model] if model else []
+        if self._knows(session.id):
+            return [*chosen, "--resume", session.id]
+        if self._knows(session.fork_of):
+            return [*chosen, "--resume", session.fork_of, *_FORK, session.id]
+        return chosen
+
+    def _knows(self, session_id: str) -> bool:
+        return bool(_SESSION.fullmatch(session_id)) and self._home.knows(session_id)
 
 
 async def control(lines: JsonLines, request: Mapping[str, Any], *, limit_s: float) -> bytes:

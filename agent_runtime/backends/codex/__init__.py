@@ -4,6 +4,8 @@
     prompt       one prompt, from turn/start to turn/completed
     asking       what the CLI asks, carried to the sink and back
     cli          the process, its version, its thread
+    threads      begun, taken up again, forked
+    rpc          calls and their answers
     turn         what one prompt has come to, told by the events alone (no I/O)
     meaning      kind and data of an event                         (no I/O)
     items        what the parts of a turn mean                     (no I/O)

@@ -6,10 +6,12 @@ from typing import ClassVar, Self
 
 from agent_runtime.backends.binary import version
 from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.codex import threads
 from agent_runtime.backends.codex.cli import PROGRAM, Cli, Launch
 from agent_runtime.backends.codex.config import Home, has_credentials
 from agent_runtime.backends.codex.merging import merged
 from agent_runtime.backends.codex.prompt import Prompt
+from agent_runtime.backends.codex.rpc import Refused
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
@@ -35,7 +37,9 @@ class CodexBackend:
             Capability.ATTACH_TEXT,
             Capability.SET_MODEL,
             Capability.SET_PERMISSION_MODE,
+            Capability.STEER,
             Capability.NEW_SESSION,
+            Capability.FORK,
             Capability.RESUME,
             Capability.REASONING,
             Capability.USAGE,
@@ -116,14 +120,22 @@ class CodexBackend:
         except BackendCrashed as crash:
             log.info("interrupt_failed", extra={"reason": str(crash)})
 
-    async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
-        return False
+    async def steer(self, message: Message) -> bool:
+        return self._prompt is not None and await self._prompt.steer(message)
 
-    async def new_session(self, *, fork: bool) -> str:  # noqa: ARG002 - it cannot fork
-        """The CLI is started anew for the next prompt, and then knows of none."""
-        await self._end_cli()
-        self._session_id = ""
-        return ""
+    async def new_session(self, *, fork: bool) -> str:
+        cli = self._cli
+        if cli is None:
+            raise BackendCrashed("codex is not running")
+        try:
+            if fork:
+                made = await threads.fork(cli.lines, self._workspace, cli.thread_id)
+            else:
+                made = await threads.begin(cli.lines, self._workspace)
+        except Refused as refused:
+            raise BackendCrashed(str(refused)) from refused
+        self._session_id = cli.thread_id = made
+        return made
 
     def check_model(self, model: str) -> None:
         """The CLI lists none."""

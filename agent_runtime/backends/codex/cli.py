@@ -2,20 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
-
-import msgspec
+from typing import Any
 
 from agent_runtime.backends.binary import Program
-from agent_runtime.backends.codex import shapes
+from agent_runtime.backends.codex import shapes, threads
 from agent_runtime.backends.codex.config import Home, arguments
 from agent_runtime.backends.codex.events import answer_to
 from agent_runtime.backends.codex.meter import Meter
+from agent_runtime.backends.codex.rpc import Refused, call
 from agent_runtime.backends.stdio import JsonLines
-from agent_runtime.errors import BackendCrashed, BackendUnusable, RuntimeFault
+from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.processes import Processes
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 PROGRAM = Program(
     name="codex",
@@ -36,13 +33,7 @@ _GREETING = {
     "clientInfo": {"name": "forge", "title": "Forge", "version": "1"},
     "capabilities": {"experimentalApi": True},
 }
-_POLICY = {"approvalPolicy": "untrusted", "sandbox": "danger-full-access"}
-_CALL_LIMIT_S = 60.0
 _NO_METHOD = -32601
-
-
-class Refused(RuntimeFault):
-    """The CLI understood a call and did not accept it; the message is its own."""
 
 
 class Cli:
@@ -74,6 +65,11 @@ class Cli:
         """A request that is none of the kinds we answer."""
         error = {"code": _NO_METHOD, "message": f"{method} is not supported"}
         await self.lines.send({"id": number, "error": error})
+
+    async def steer(self, turn_id: str, content: list[dict[str, str]]) -> None:
+        """Take a message into that turn. Raises Refused when it has ended, BackendCrashed."""
+        params = {"threadId": self.thread_id, "expectedTurnId": turn_id, "input": content}
+        await call(self.lines, "turn/steer", params, shapes.Nothing)
 
 
 class Launch:
@@ -123,33 +119,9 @@ class Launch:
             told = await call(lines, "initialize", _GREETING, shapes.Initialized)
             PROGRAM.check(told.user_agent)
             await lines.send({"method": "initialized"})
-            return await self._thread(lines, session_id)
+            if session_id:
+                return await threads.take_up(lines, self._workspace, session_id)
+            return await threads.begin(lines, self._workspace)
         except (Refused, BackendCrashed) as error:
             epitaph = await lines.epitaph()
             raise BackendUnusable(f"codex did not start: {error}; {epitaph}") from error
-
-    async def _thread(self, lines: JsonLines, session_id: str) -> str:
-        params = {"cwd": str(self._workspace), **_POLICY}
-        if session_id:
-            known = {"threadId": session_id, "excludeTurns": True, **params}
-            try:
-                return (await call(lines, "thread/resume", known, shapes.ThreadTold)).thread.id
-            except Refused:  # it knows no such thread any more
-                pass
-        return (await call(lines, "thread/start", params, shapes.ThreadTold)).thread.id
-
-
-async def call(lines: JsonLines, method: str, params: Mapping[str, Any], kind: type[T]) -> T:
-    """What the CLI answers. Raises Refused, BackendCrashed."""
-
-    def numbered(number: int) -> dict[str, Any]:
-        return {"id": number, "method": method, "params": params}
-
-    raw = await lines.call(numbered, limit_s=_CALL_LIMIT_S)
-    answer = msgspec.json.decode(raw, type=shapes.Envelope)
-    if answer.error is not None:
-        raise Refused(f"codex refuses {method}: {answer.error.message[:2000]}")
-    try:
-        return msgspec.json.decode(answer.result, type=kind)
-    except msgspec.ValidationError as error:
-        raise Refused(f"codex answers {method} with something else: {error}") from error

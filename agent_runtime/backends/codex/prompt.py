@@ -1,5 +1,6 @@
 """One prompt, from turn/start to turn/completed."""
 
+import logging
 from pathlib import Path
 
 from agent_runtime.backends.codex.asking import Asking
@@ -8,11 +9,14 @@ from agent_runtime.backends.codex.content import content
 from agent_runtime.backends.codex.events import Unreadable, read
 from agent_runtime.backends.codex.meaning import Meanings
 from agent_runtime.backends.codex.meter import USAGE
+from agent_runtime.backends.codex.rpc import Refused
 from agent_runtime.backends.codex.turn import TurnState
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.backends.unreadable import unreadable
 from agent_runtime.model import Outcome, TurnEnd
+
+log = logging.getLogger(__name__)
 
 
 class Prompt:
@@ -52,6 +56,17 @@ class Prompt:
         self._state.interrupted = True
         if self._state.started:
             await self._cli.interrupt(self._state.turn_id)
+
+    async def steer(self, message: Message) -> bool:
+        """Whether the turn took it. Raises BackendCrashed."""
+        if not self._state.started or self._state.ended or self._state.interrupted:
+            return False
+        try:
+            await self._cli.steer(self._state.turn_id, content(message))
+        except Refused as refused:  # it has just ended
+            log.info("not_steered", extra={"reason": str(refused)})
+            return False
+        return True
 
     async def _take(self, raw: bytes) -> None:
         try:

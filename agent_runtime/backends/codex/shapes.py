@@ -58,6 +58,10 @@ class ThreadTold(_Camel):
     thread: Thread
 
 
+class Nothing(_Camel):
+    """An answer in which there is nothing to read."""
+
+
 class Initialized(_Camel):
     user_agent: str = ""
 

@@ -343,3 +343,19 @@ async def test_a_key_in_the_environment_will_do(codex: CodexRig, sink: Recording
         for path in codex.place.home.rglob("*")
         if path.is_file() and path.suffix in (".json", ".toml")
     )
+
+
+async def test_a_running_turn_is_steered(codex: CodexRig, sink: RecordingSink) -> None:
+    """The model hears of it in the same turn; without a turn there is nothing to steer."""
+    message = codex.script(Say("I look. " * 40, pause_s=0.05), Say("Steered."))
+    async with started(codex.make_with()) as backend:
+        assert not await backend.steer(HELLO)
+        prompt = asyncio.create_task(backend.prompt(Message(message), sink))
+        await sink.until_said("I look.")
+        taken = await backend.steer(Message("Look at 4711."))
+        end = await asyncio.wait_for(prompt, 20)
+        assert not await backend.steer(HELLO)
+    assert taken
+    assert end.outcome is Outcome.COMPLETED
+    assert sink.said.endswith("Steered.")
+    assert "4711" in said_to(codex.model)
