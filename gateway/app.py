@@ -33,6 +33,7 @@ from gateway.launchers.protocol import Launcher
 from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
 from gateway.relay.files import Files
+from gateway.relay.history import History
 from gateway.relay.lifecycle import Lifecycle
 from gateway.relay.links import Links
 from gateway.relay.nudge import NudgeServer
@@ -105,6 +106,7 @@ class Gateway:
                 guard=guard,
                 renewal=self._pods.renewal if self._pods else None,
             ),
+            history=History(self._launcher, self._links, keyring=keyring),
             streams=self._streams,
             keys=keys,
             ready=lambda: self._ready,

@@ -120,6 +120,14 @@ class OpenPrompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MessagePage:
+    """Messages as JSON objects, oldest first. `next_cursor` "": there is nothing beyond."""
+
+    messages: tuple[bytes, ...] = field(repr=False)
+    next_cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """How many events of a turn may share one POST, and how long the first waits for others."""
 

@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 from agent_runtime.errors import Exhausted
 from agent_runtime.journal import deliveries, retention, schema, statements
 from agent_runtime.journal.cursor import MAX_SEQ, Cursor
+from agent_runtime.journal.history import HistoryBook
 from agent_runtime.journal.prompts import PromptBook
 from agent_runtime.journal.rows import (
     MAX_PARK_MS,
@@ -50,6 +51,7 @@ class Journal:
         self._reader = schema.connect(folder)
         self._writer = Writer(schema.connect(folder))
         self._watches: set[Watch] = set()
+        self.history = HistoryBook(self._reader)
         self.prompts = PromptBook(self._reader, self._writer)
         self._space = Space(self._reader, self._writer, max_bytes)
         self._tails: dict[int, list[statements.NewRow]] = {}

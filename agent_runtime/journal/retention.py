@@ -108,6 +108,7 @@ def _trim_turn(
     """Remove the turn's oldest events, not beyond `up_to`; returns bytes and rows."""
     seq, freed, count = _slice(connection, turn, up_to, most_rows)
     connection.execute("DELETE FROM events WHERE turn = ? AND seq <= ?", (turn, seq))
+    freed += _forget_command(connection, turn, seq)
     connection.execute(
         "UPDATE turns SET trimmed_seq = ?, kept_bytes = kept_bytes - ? WHERE turn = ?",
         (seq, freed, turn),
@@ -115,6 +116,18 @@ def _trim_turn(
     connection.execute(_KEEP_HIGHEST, (_TRIMMED_FACT, str(seq)))
     connection.execute(_COUNT, (_TRIMS_FACT,))
     return freed, count
+
+
+def _forget_command(connection: sqlite3.Connection, turn: int, seq: int) -> int:
+    """What was said goes with the last that was done about it; returns its bytes."""
+    row = connection.execute(
+        "SELECT length(command) FROM turns WHERE turn = ? AND final_seq > 0 AND final_seq <= ?",
+        (turn, seq),
+    ).fetchone()
+    if row is None:
+        return 0
+    connection.execute("UPDATE turns SET command = x'' WHERE turn = ?", (turn,))
+    return int(row[0])
 
 
 def forget(connection: sqlite3.Connection, bounds: Bounds) -> int:

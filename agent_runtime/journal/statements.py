@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
-from agent_runtime.journal import prompts
+from agent_runtime.journal import history, prompts
 from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Turn
 from agent_runtime.journal.ticket_budget import TicketBudget
 from proto.agent.v1.agent_pb2 import AgentRequest
@@ -18,7 +18,7 @@ MAX_UNSETTLED = 1000
 """Turns that may be queued, running or undelivered at the same time."""
 
 MAX_COMMAND_BYTES = 64 * 1024 * 1024
-"""All commands of open turns together; one that has ended needs only its digest."""
+"""All commands of open turns together."""
 
 NewRow = tuple[bytes, bool]
 """An event's body, and whether it is to be delivered."""
@@ -32,9 +32,9 @@ WHERE turn = :turn AND final_seq = 0
 """
 
 _FINISH = """
-UPDATE turns SET state = ?, outcome = ?, final_seq = last_seq,
-    kept_bytes = kept_bytes - length(command), command = x''
-WHERE turn = ?
+UPDATE turns SET state = :state, outcome = :outcome, final_seq = last_seq,
+    kept_bytes = kept_bytes - length(command) + length(:said), command = :said
+WHERE turn = :turn
 """
 
 _SETTLE = """
@@ -93,7 +93,7 @@ def refuse_when_full(connection: sqlite3.Connection, most: int) -> None:
 
 def _refuse_when_too_large(connection: sqlite3.Connection, more_bytes: int) -> None:
     (waiting,) = connection.execute(
-        "SELECT coalesce(sum(length(command)), 0) FROM turns WHERE settled = 0"
+        "SELECT coalesce(sum(length(command)), 0) FROM turns WHERE settled = 0 AND final_seq = 0"
     ).fetchone()
     if waiting + more_bytes > MAX_COMMAND_BYTES:
         raise Exhausted(
@@ -196,18 +196,21 @@ def finish(
 ) -> tuple[int, int]:
     """Append the final, end the turn and put the facts, all or nothing.
 
-    Returns the final's seq, and how many bytes more are kept now: its command is let go.
+    Returns the final's seq, and how many bytes more are kept now: of its command
+    only what was said is needed any more.
     """
     seq = append(connection, turn, [(final, True)])
-    (command_bytes,) = connection.execute(
-        "SELECT length(command) FROM turns WHERE turn = ?", (turn,)
+    kind, command = connection.execute(
+        "SELECT kind, command FROM turns WHERE turn = ?", (turn,)
     ).fetchone()
+    said = history.kept(command, CommandKind(kind))
     prompts.end_turn(connection, turn)
     for name, value in facts.items():
         put_fact(connection, name, value)
-    connection.execute(_FINISH, (relay_pb2.TURN_STATE_ENDED, outcome, turn))
+    ended = {"state": relay_pb2.TURN_STATE_ENDED, "outcome": outcome, "said": said, "turn": turn}
+    connection.execute(_FINISH, ended)
     settle(connection, turn)
-    return seq, len(final) - command_bytes
+    return seq, len(final) + len(said) - len(command)
 
 
 def settle(connection: sqlite3.Connection, turn: int) -> None:

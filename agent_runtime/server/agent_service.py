@@ -5,8 +5,10 @@ from typing import TypeAlias
 
 import grpc
 
+from agent_runtime.errors import Invalid
 from agent_runtime.journal.journal import Journal
 from agent_runtime.server.conversation import Conversation
+from agent_runtime.server.messages import messages
 from agent_runtime.server.status import Status
 from agent_runtime.server.usage import Usage
 from agent_runtime.turns.runner import Runner
@@ -54,6 +56,17 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         self, request: agent_pb2.GetStatusRequest, context: object
     ) -> agent_pb2.GetStatusResponse:
         return self._status.read(prompts=request.prompts)
+
+    async def Messages(
+        self,
+        request: agent_pb2.MessagesRequest,
+        context: "grpc.aio.ServicerContext[agent_pb2.MessagesRequest, agent_pb2.MessagesResponse]",
+    ) -> agent_pb2.MessagesResponse:
+        with self._usage.call():
+            try:
+                return await messages(self._journal, request)
+            except Invalid as invalid:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(invalid))
 
     async def Shutdown(
         self, request: agent_pb2.ShutdownRequest, context: object

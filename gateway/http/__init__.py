@@ -8,7 +8,7 @@ From the outside in:
     exchange      request ids, the log line    cors         pages of allowed origins
     failures      exceptions become answers    browser      pages that are not allowed
     endpoint      one path: method, caller, query and body, then the operation
-    agents (agentmodels), messages (commands, delivery, policy), prompts, sessions,
+    agents (agentmodels), messages (commands, delivery, policy), prompts, sessions, history,
     events (eventstream), turns, tokens, health, metrics, openapi, docs
                   one resource each
     operations    what a resource is made of   callers, apikeys   who calls

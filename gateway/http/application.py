@@ -23,6 +23,7 @@ from gateway.http.eventstream import Streams
 from gateway.http.exchange import Exchange
 from gateway.http.failures import Failures
 from gateway.http.health import HealthResource
+from gateway.http.history import Conversations, HistoryResource
 from gateway.http.messages import MessagesResource
 from gateway.http.metrics import Metrics, MetricsResource
 from gateway.http.openapi import OpenApiResource, describe
@@ -58,6 +59,7 @@ class Rooms:
     commands: Commands
     lifecycle: Lifecycle
     readback: ReadBack
+    history: Conversations
     streams: Streams
     keys: Keys | None
     ready: Callable[[], bool]
@@ -78,6 +80,7 @@ def build(settings: Settings, rooms: Rooms) -> ASGIApp:
         MessagesResource(rooms.launcher, rooms.commands),
         EventsResource(rooms.launcher, rooms.readback, rooms.streams),
         TurnsResource(rooms.launcher, rooms.readback),
+        HistoryResource(rooms.launcher, rooms.history),
         SessionsResource(rooms.launcher, rooms.commands),
         PromptsResource(rooms.launcher, rooms.lifecycle, rooms.commands),
         TokensResource(rooms.launcher, rooms.lifecycle),

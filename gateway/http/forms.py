@@ -254,6 +254,22 @@ class Limit(Number):
     example = "100"
 
 
+class MessageLimit(Number):
+    needed = "a number of messages from 1 to 200"
+    lowest = 1
+    highest = 200
+    example = "50"
+
+
+class Cursor(Number):
+    """Where a page ends."""
+
+    needed = "the `next_cursor` of the page before"
+    lowest = 0
+    highest = MAX_SEQ
+    example = "17"
+
+
 class Flag(Form):
     """A query parameter that is true or false."""
 

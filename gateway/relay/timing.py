@@ -20,6 +20,7 @@ class Timing:
         reach_s: how long an agent may take to come up.
         submit_s: how long a command is tried on an agent that is up.
         status_s: the same for a question about its status.
+        history_s: the same for a page of what was said, which may be much.
         follow_s: after so long whoever follows events asks whether the agent is
             still there: one whose machine is gone ends no connection.
         retire_s: how long an agent may take to end its turns when it is deleted.
@@ -49,6 +50,7 @@ class Timing:
     reach_s: float = 5.0
     submit_s: float = 3.0
     status_s: float = 2.0
+    history_s: float = 20.0
     follow_s: float = 60.0
     retire_s: float = 30.0
     graceful_s: float = 10.0

@@ -712,6 +712,65 @@ class OpenPrompt(_message.Message):
 Global___OpenPrompt: _TypeAlias = OpenPrompt  # noqa: Y015
 
 @_typing.final
+class MessagesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    FORWARD_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """`next_cursor` of the page before; "": from the newest, or from the oldest."""
+    limit: _builtins.int
+    """At most so many, 1 to 200; 0: 200. A turn counts for two and comes whole."""
+    forward: _builtins.bool
+    """From the oldest on, instead of from the newest back."""
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        forward: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "forward", b"forward", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessagesRequest: _TypeAlias = MessagesRequest  # noqa: Y015
+
+@_typing.final
+class MessagesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MESSAGES_JSON_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """"": there is nothing beyond."""
+    @_builtins.property
+    def messages_json(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Oldest first. Each is a JSON object: role (user or assistant), request_id,
+        session_id, timestamp, text; of a user attachments (filename, mime_type);
+        of an assistant reasoning, tools (tool, call_id, status, input, output or
+        error), and once its turn has ended outcome, usage, error. truncated: some
+        of it is not kept any more.
+        """
+
+    def __init__(
+        self,
+        *,
+        messages_json: _abc.Iterable[_builtins.bytes] | None = ...,
+        next_cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages_json", b"messages_json", "next_cursor", b"next_cursor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MessagesResponse: _TypeAlias = MessagesResponse  # noqa: Y015
+
+@_typing.final
 class ShutdownRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -44,6 +44,11 @@ class AgentServiceStub:
                 request_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.Messages = channel.unary_unary(
+                '/agent.v1.AgentService/Messages',
+                request_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesRequest.SerializeToString,
+                response_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesResponse.FromString,
+                _registered_method=True)
         self.Shutdown = channel.unary_unary(
                 '/agent.v1.AgentService/Shutdown',
                 request_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.ShutdownRequest.SerializeToString,
@@ -91,6 +96,15 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Messages(self, request, context):
+        """What was said and done so far, in one form for all backends, as long as the
+        journal keeps its events.
+        INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Shutdown(self, request, context):
         """Ends the agent's process. Graceful: the running turn may finish within the
         agent's limit (10 s) before it is interrupted. The answer comes before the
@@ -112,6 +126,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.GetStatus,
                     request_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.GetStatusRequest.FromString,
                     response_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.GetStatusResponse.SerializeToString,
+            ),
+            'Messages': grpc.unary_unary_rpc_method_handler(
+                    servicer.Messages,
+                    request_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesRequest.FromString,
+                    response_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesResponse.SerializeToString,
             ),
             'Shutdown': grpc.unary_unary_rpc_method_handler(
                     servicer.Shutdown,
@@ -173,6 +192,33 @@ class AgentService:
             '/agent.v1.AgentService/GetStatus',
             proto_dot_agent_dot_v1_dot_agent__pb2.GetStatusRequest.SerializeToString,
             proto_dot_agent_dot_v1_dot_agent__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Messages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agent.v1.AgentService/Messages',
+            proto_dot_agent_dot_v1_dot_agent__pb2.MessagesRequest.SerializeToString,
+            proto_dot_agent_dot_v1_dot_agent__pb2.MessagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

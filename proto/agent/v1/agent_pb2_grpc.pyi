@@ -67,6 +67,11 @@ class AgentServiceStub:
     """
     GetStatus: _grpc.UnaryUnaryMultiCallable[_agent_pb2.GetStatusRequest, _agent_pb2.GetStatusResponse]
     """What the agent is doing now. Never waits for the backend."""
+    Messages: _grpc.UnaryUnaryMultiCallable[_agent_pb2.MessagesRequest, _agent_pb2.MessagesResponse]
+    """What was said and done so far, in one form for all backends, as long as the
+    journal keeps its events.
+      INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
+    """
     Shutdown: _grpc.UnaryUnaryMultiCallable[_agent_pb2.ShutdownRequest, _agent_pb2.ShutdownResponse]
     """Ends the agent's process. Graceful: the running turn may finish within the
     agent's limit (10 s) before it is interrupted. The answer comes before the
@@ -104,6 +109,11 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """
     GetStatus: _aio.UnaryUnaryMultiCallable[_agent_pb2.GetStatusRequest, _agent_pb2.GetStatusResponse]  # type: ignore[assignment]
     """What the agent is doing now. Never waits for the backend."""
+    Messages: _aio.UnaryUnaryMultiCallable[_agent_pb2.MessagesRequest, _agent_pb2.MessagesResponse]  # type: ignore[assignment]
+    """What was said and done so far, in one form for all backends, as long as the
+    journal keeps its events.
+      INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
+    """
     Shutdown: _aio.UnaryUnaryMultiCallable[_agent_pb2.ShutdownRequest, _agent_pb2.ShutdownResponse]  # type: ignore[assignment]
     """Ends the agent's process. Graceful: the running turn may finish within the
     agent's limit (10 s) before it is interrupted. The answer comes before the
@@ -150,6 +160,17 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_pb2.GetStatusResponse, _abc.Awaitable[_agent_pb2.GetStatusResponse]]:
         """What the agent is doing now. Never waits for the backend."""
+
+    @_abc_1.abstractmethod
+    def Messages(
+        self,
+        request: _agent_pb2.MessagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.MessagesResponse, _abc.Awaitable[_agent_pb2.MessagesResponse]]:
+        """What was said and done so far, in one form for all backends, as long as the
+        journal keeps its events.
+          INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
+        """
 
     @_abc_1.abstractmethod
     def Shutdown(

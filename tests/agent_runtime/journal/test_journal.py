@@ -290,12 +290,16 @@ async def test_an_operation_that_fails_by_itself_holds_no_other_up(journal: Jour
     assert journal.turn("r1").acked_seq == 1
 
 
-async def test_a_settled_turn_keeps_no_command(journal: Journal) -> None:
-    """Its digest is enough to recognise repeats; a large message does not stay on disk."""
-    turn = (await journal.accept(message("r1", "x" * 1000, ticket=b""))).turn.turn
-    await journal.finish(turn, final(), OUTCOME_COMPLETED)
-    assert journal.request_of(turn).ByteSize() == 0
-    again = await journal.accept(message("r1", "x" * 1000, ticket=b""))
+async def test_a_turn_that_has_ended_keeps_what_was_said(journal: Journal) -> None:
+    """Of a message its text, for the history; of any other command nothing. Its digest is
+    enough to recognise repeats."""
+    turn = (await journal.accept(message("r1", "hello", ticket=b""))).turn.turn
+    short = (await journal.accept(interrupt("i1"))).turn.turn
+    for ended in (turn, short):
+        await journal.finish(ended, final(), OUTCOME_COMPLETED)
+    assert journal.request_of(turn).send_message.content == "hello"
+    assert journal.request_of(short).ByteSize() == 0
+    again = await journal.accept(message("r1", "hello", ticket=b""))
     assert again.result == DUPLICATE
 
 

@@ -15,6 +15,7 @@ from gateway.http.server import HttpServer
 from gateway.settings import Settings
 from tests.gateway.http.rooms import (
     ScriptedCommands,
+    ScriptedHistory,
     ScriptedLauncher,
     ScriptedLifecycle,
     ScriptedReadBack,
@@ -33,6 +34,7 @@ class Door:
     commands: ScriptedCommands
     lifecycle: ScriptedLifecycle
     readback: ScriptedReadBack
+    history: ScriptedHistory
     streams: Streams
     ready: bool = True
     settings: Settings = field(default_factory=Settings)
@@ -55,13 +57,14 @@ async def open_door(
     settings = settings or Settings()
     launcher, commands = ScriptedLauncher(), ScriptedCommands()
     lifecycle, readback = ScriptedLifecycle(launcher), ScriptedReadBack()
-    streams = streams or Streams()
+    history, streams = ScriptedHistory(), streams or Streams()
     doors: list[Door] = []
     rooms = Rooms(
         launcher=launcher,
         commands=commands,
         lifecycle=lifecycle,
         readback=readback,
+        history=history,
         streams=streams,
         keys=keys,
         ready=lambda: doors[0].ready,
@@ -69,7 +72,7 @@ async def open_door(
     server = HttpServer(build(settings, rooms), host="127.0.0.1", port=0)
     await server.start()
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
-        door = Door(server, http, launcher, commands, lifecycle, readback, streams)
+        door = Door(server, http, launcher, commands, lifecycle, readback, history, streams)
         door.settings = settings
         doors.append(door)
         yield door

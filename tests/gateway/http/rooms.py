@@ -14,6 +14,7 @@ from gateway.model import (
     Event,
     File,
     LiveStatus,
+    MessagePage,
     OpenPrompt,
     Page,
     Policy,
@@ -216,6 +217,27 @@ class ScriptedLifecycle:
 
     def client_token(self, agent: Agent) -> str:
         return f"token-of-{agent.agent_id}"
+
+
+@dataclass
+class ScriptedHistory:
+    """Tells `said`, two at a time. `asked`: cursors and limits."""
+
+    said: list[bytes] = field(default_factory=list)
+    asked: list[tuple[str, int]] = field(default_factory=list)
+    failure: GatewayError | None = None
+
+    async def messages(self, agent: Agent, *, cursor: str, limit: int) -> MessagePage:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append((cursor, limit))
+        return MessagePage(messages=tuple(self.said[-2:]), next_cursor="7")
+
+    async def export(self, agent: Agent) -> AsyncGenerator[Sequence[bytes], None]:
+        if self.failure is not None:
+            raise self.failure
+        for start in range(0, len(self.said), 2):
+            yield self.said[start : start + 2]
 
 
 @dataclass

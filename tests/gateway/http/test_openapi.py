@@ -50,6 +50,8 @@ async def test_every_route_is_described(door: Door) -> None:
         "PATCH /api/v1/agents/{agent_id}",
         "POST /api/v1/agents/{agent_id}/sessions",
         "POST /api/v1/agents/{agent_id}/fork",
+        "GET /api/v1/agents/{agent_id}/messages",
+        "GET /api/v1/agents/{agent_id}/export",
         "GET /api/v1/agents/{agent_id}/prompts",
         "POST /api/v1/agents/{agent_id}/prompts/{prompt_id}",
         "POST /api/v1/agents/{agent_id}/grpc-token",

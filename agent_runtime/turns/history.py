@@ -1,0 +1,137 @@
+"""A turn as two messages: what the user said, and what the agent did about it. No I/O."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from agent_runtime.journal.rows import Turn
+from agent_runtime.model import Kind
+from proto.agent.v1.agent_pb2 import AgentRequest, AgentResponse, Outcome
+
+MAX_PART_BYTES = 64 * 1024
+"""Of a tool's input and of its output; larger ones are in the events only."""
+
+_OUTCOME = "OUTCOME_"
+
+
+def told(turn: Turn, request: AgentRequest, responses: Iterable[AgentResponse]) -> list[bytes]:
+    """Both messages as JSON objects; the agent's own is partial while the turn runs."""
+    answer = Answer()
+    for response in responses:
+        answer.add(response)
+    common = {"request_id": turn.request_id, "session_id": answer.session_id}
+    sent = request.send_message
+    user: dict[str, Any] = {
+        "role": "user",
+        **common,
+        "timestamp": _moment(turn.created_ms),
+        "text": sent.content,
+    }
+    if sent.attachments:
+        user["attachments"] = [
+            {"filename": one.filename, "mime_type": one.mime_type} for one in sent.attachments
+        ]
+    fields = answer.fields()
+    if turn.trimmed_seq >= turn.first_seq > 0:
+        fields["truncated"] = True
+    assistant = {"role": "assistant", **common, **fields}
+    return [msgspec.json.encode(user), msgspec.json.encode(assistant)]
+
+
+class Answer:
+    """What the agent said and did in one turn; fed with its events in order.
+
+    Whole parts stand for their deltas; a backend that tells deltas only is told by those.
+    What subagents do is left out.
+    """
+
+    def __init__(self) -> None:
+        self.session_id = ""
+        self._at_ms = 0
+        self._texts: dict[str, dict[str, str]] = {"text": {}, "reasoning": {}}
+        self._tools: dict[str, dict[str, Any]] = {}
+        self._end: dict[str, Any] = {}
+
+    def add(self, response: AgentResponse) -> None:
+        self.session_id = response.session_id or self.session_id
+        self._at_ms = response.timestamp
+        if response.is_final:
+            self._finish(response)
+        elif response.HasField("event") and response.event.data_json:
+            self._event(response.event.kind, response.event.data_json)
+
+    def fields(self) -> dict[str, Any]:
+        fields: dict[str, Any] = {
+            "timestamp": _moment(self._at_ms),
+            "text": "".join(self._texts["text"].values()),
+        }
+        if thoughts := "".join(self._texts["reasoning"].values()):
+            fields["reasoning"] = thoughts
+        if self._tools:
+            fields["tools"] = list(self._tools.values())
+        return fields | self._end
+
+    def _event(self, kind: str, data_json: bytes) -> None:
+        match kind:
+            case Kind.TEXT | Kind.REASONING | Kind.TEXT_DELTA | Kind.REASONING_DELTA:
+                self._text(kind, msgspec.json.decode(data_json, type=_Text))
+            case Kind.TOOL_STARTED | Kind.TOOL_FINISHED:
+                self._tool(msgspec.json.decode(data_json, type=_Tool))
+
+    def _text(self, kind: str, said: "_Text") -> None:
+        if said.subagent:
+            return
+        name, _, delta = kind.partition(".")
+        parts = self._texts[name]
+        parts[said.part_id] = parts.get(said.part_id, "") + said.text if delta else said.text
+
+    def _tool(self, call: "_Tool") -> None:
+        if call.subagent:
+            return
+        shown: dict[str, Any] = {"tool": call.tool, "call_id": call.call_id, "status": call.status}
+        for name in ("input", "output", "error"):
+            value: msgspec.Raw | msgspec.UnsetType = getattr(call, name)
+            if value is msgspec.UNSET:
+                continue
+            if len(value) <= MAX_PART_BYTES:
+                shown[name] = value
+            else:
+                shown["truncated"] = True
+        self._tools[call.call_id] = shown
+
+    def _finish(self, response: AgentResponse) -> None:
+        self._end = {"outcome": Outcome.Name(response.outcome).removeprefix(_OUTCOME).lower()}
+        if response.HasField("usage"):
+            used = response.usage
+            usage: dict[str, Any] = {
+                "input_tokens": used.input_tokens,
+                "output_tokens": used.output_tokens,
+            }
+            if used.HasField("cost_usd"):
+                usage["cost_usd"] = used.cost_usd
+            self._end["usage"] = usage
+        if response.HasField("error"):
+            failed = response.error
+            self._end["error"] = {"code": failed.code, "message": failed.message}
+
+
+class _Text(msgspec.Struct):
+    text: str = ""
+    part_id: str = ""
+    subagent: str = ""
+
+
+class _Tool(msgspec.Struct):
+    tool: str = ""
+    call_id: str = ""
+    status: str = ""
+    input: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    output: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    subagent: str = ""
+
+
+def _moment(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")
