@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from gateway.launchers.kubernetes import names
 from gateway.launchers.kubernetes.answers import Answers, Life
 from gateway.launchers.kubernetes.conditions import container
 from gateway.launchers.kubernetes.facts import AgentFacts, deleted_ms
@@ -40,6 +41,14 @@ class KnownAgent:
         return self.answers and pod is not None and pod.metadata.deletion_timestamp is None
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An object's name, and the facts in it: read once, not for every message."""
+
+    name: str
+    facts: AgentFacts
+
+
 class Agents:
     """Joins pods, volumes and answers by agent id; tells who waits for a change."""
 
@@ -49,8 +58,8 @@ class Agents:
         self._pods = pods
         self._claims = claims
         self._targets = targets
-        self._pod_names: dict[str, str] = {}
-        self._claim_names: dict[str, str] = {}
+        self._by_pod: dict[str, _Entry] = {}
+        self._by_claim: dict[str, _Entry] = {}
         self._answers = Answers(self._announce)
         self._listeners: list[Changed] = []
         self._waiting: dict[str, set[asyncio.Event]] = {}
@@ -66,27 +75,26 @@ class Agents:
         await self._answers.close()
 
     def find(self, agent_id: str) -> KnownAgent | None:
-        pod = self._pods.get(self._pod_names.get(agent_id, ""))
-        claim = self._claims.get(self._claim_names.get(agent_id, ""))
-        holder = claim or pod
-        facts = AgentFacts.read(holder.metadata) if holder else None
-        if facts is None or holder is None:
+        by_claim, by_pod = self._by_claim.get(agent_id), self._by_pod.get(agent_id)
+        holder = by_claim or by_pod
+        if holder is None:
+            return None
+        pod = self._pods.get(by_pod.name) if by_pod else None
+        claim = self._claims.get(by_claim.name) if by_claim else None
+        if pod is None and claim is None:
             return None
         life = self._life(pod) if pod else None
-        deletions = [deleted_ms(held.metadata) for held in (pod, claim) if held is not None]
-        if claim is not None and claim.metadata.deletion_timestamp is not None:
-            deletions.append(round(claim.metadata.deletion_timestamp.timestamp() * 1000))
         return KnownAgent(
-            facts=facts,
+            facts=holder.facts,
             pod=pod,
             claim=claim,
             life=life,
             answers=life is not None and self._answers.has(agent_id, life),
-            deleted_ms=next((ms for ms in deletions if ms is not None), None),
+            deleted_ms=_deleted_ms(pod, claim),
         )
 
     def ids(self) -> Collection[str]:
-        return self._pod_names.keys() | self._claim_names.keys()
+        return self._by_pod.keys() | self._by_claim.keys()
 
     def all(self) -> list[KnownAgent]:
         return [known for agent_id in self.ids() if (known := self.find(agent_id)) is not None]
@@ -122,12 +130,12 @@ class Agents:
         return Life(status.container_id, target) if status and target else None
 
     def _pod_changed(self, before: Pod | None, now: Pod | None) -> None:
-        agent_id = _follow(self._pod_names, before, now)
+        agent_id = _follow(self._by_pod, before, now)
         if agent_id is not None:
             self._look(agent_id)
 
     def _claim_changed(self, before: VolumeClaim | None, now: VolumeClaim | None) -> None:
-        agent_id = _follow(self._claim_names, before, now)
+        agent_id = _follow(self._by_claim, before, now)
         if agent_id is not None:
             self._announce(agent_id)
 
@@ -137,7 +145,8 @@ class Agents:
             self._look(facts.agent_id)
 
     def _look(self, agent_id: str) -> None:
-        pod = self._pods.get(self._pod_names.get(agent_id, ""))
+        entry = self._by_pod.get(agent_id)
+        pod = self._pods.get(entry.name) if entry else None
         self._answers.look(agent_id, self._life(pod) if pod else None)
         self._announce(agent_id)
 
@@ -148,20 +157,31 @@ class Agents:
             listener(agent_id)
 
 
-def _follow(found: dict[str, str], before: Object | None, now: Object | None) -> str | None:
-    """Keep the name under the agent's id; whose change it is, None: no agent's.
+def _deleted_ms(pod: Pod | None, claim: VolumeClaim | None) -> int | None:
+    for held in (pod, claim):
+        if held is not None and (marked_ms := deleted_ms(held.metadata)) is not None:
+            return marked_ms
+    if claim is not None and (going_at := claim.metadata.deletion_timestamp) is not None:
+        return round(going_at.timestamp() * 1000)
+    return None
 
-    Where two objects claim one id, the first that was seen has it.
+
+def _follow(found: dict[str, _Entry], before: Object | None, now: Object | None) -> str | None:
+    """Keep what is found under the agent's id; whose change it is, None: no agent's.
+
+    Where two objects claim one id, the first that was seen has it. Facts that somebody
+    breaks later are kept as they were.
     """
     told = now or before
-    facts = AgentFacts.read(told.metadata) if told else None
-    if facts is None or told is None:
+    agent_id = told.metadata.labels.get(names.AGENT_ID) if told else None
+    if told is None or agent_id is None:
         return None
-    name = told.metadata.name
-    if now is not None:
-        found.setdefault(facts.agent_id, name)
-    if found.get(facts.agent_id) != name:
+    entry = found.get(agent_id)
+    if entry is not None and entry.name != told.metadata.name:
         return None
+    facts = AgentFacts.read(told.metadata)
     if now is None:
-        del found[facts.agent_id]
-    return facts.agent_id
+        found.pop(agent_id, None)
+    elif facts is not None:
+        found[agent_id] = _Entry(told.metadata.name, facts)
+    return agent_id if entry is not None or facts is not None else None
