@@ -10,11 +10,10 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from urllib.parse import urlsplit
 
-from gateway import descriptors, logs
+from gateway import descriptors, logs, signals
 from gateway.delivery.attempt import Poster
 from gateway.delivery.destination import Bypass
 from gateway.delivery.download import Downloader
@@ -44,7 +43,6 @@ from gateway.relay.readback import ReadBack
 from gateway.settings import Settings, ignored
 
 _logger = logging.getLogger(__name__)
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Gateway:
@@ -104,6 +102,7 @@ class Gateway:
                 keyring,
                 self._attachments,
                 guard=guard,
+                reading=self._pods.reading if self._pods else None,
                 renewal=self._pods.renewal if self._pods else None,
             ),
             history=History(self._launcher, self._links, keyring=keyring),
@@ -263,7 +262,7 @@ async def serve(settings: Settings, on_ready: Callable[[Gateway], None]) -> None
     for name in ignored(os.environ):
         _logger.info("variable_ignored", extra={"variable": name})
     _logger.debug("descriptor_limit", extra={"descriptors": descriptors.raise_limit()})
-    with _first_signal() as signalled:
+    with signals.first() as signalled:
         async with running(settings) as gateway:
             _logger.info("serving", extra={"url": gateway.url})
             on_ready(gateway)
@@ -282,29 +281,3 @@ async def _until(signalled: asyncio.Event, gateway: Gateway) -> None:
     finally:
         asked.cancel()
         ended.cancel()
-
-
-@contextlib.contextmanager
-def _first_signal() -> Iterator[asyncio.Event]:
-    """Set by the first signal, which also gives the signals back to the system."""
-    loop = asyncio.get_running_loop()
-    signalled = asyncio.Event()
-
-    def give_back() -> None:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
-
-    def first(number: signal.Signals) -> None:
-        _logger.info("stopping", extra={"signal": number.name})
-        signalled.set()
-        give_back()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, first, number)
-    try:
-        yield signalled
-    finally:
-        if not signalled.is_set():
-            give_back()
-            signal.signal(signal.SIGINT, signal.default_int_handler)

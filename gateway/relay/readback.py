@@ -24,6 +24,7 @@ from gateway.model import (
 )
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, cancelling, translate
+from gateway.relay.pods.reading import Reading
 from gateway.relay.pods.renewal import Renewal
 from gateway.relay.report import report
 from gateway.relay.timing import STANDARD, Timing
@@ -56,24 +57,30 @@ class ReadBack:
         attachments: Attachments,
         *,
         guard: Guard,
+        reading: Reading | None = None,
         renewal: Renewal | None = None,
         timing: Timing = STANDARD,
     ) -> None:
-        """`renewal`: of the notes that agents' turns may have."""
+        """`reading`, `renewal`: where agents' turns may have notes."""
         self._launcher = launcher
         self._links = links
         self._keyring = keyring
         self._attachments = attachments
         self._guard = guard
+        self._reading = reading
         self._renewal = renewal
         self._timing = timing
 
     async def turns(self, agent: Agent, *, before: str = "") -> TurnPage:
         """The newest that the journal knows, or the newest that came before one."""
+        if self._reading is not None and (waiting := self._reading.turns(agent.agent_id)):
+            return waiting
         return await self._turns(agent, relay_pb2.TurnsRequest(before=before))
 
     async def turn(self, agent: Agent, request_id: str) -> TurnReport:
         """The one named."""
+        if self._reading and (waiting := self._reading.turn(agent.agent_id, request_id)):
+            return waiting
         page = await self._turns(agent, relay_pb2.TurnsRequest(request_id=request_id))
         if len(page.turns) != 1:
             raise Unavailable(f"agent {agent.agent_id} does not say what became of {request_id}")
@@ -227,6 +234,8 @@ class ReadBack:
         """The agent's service; how calls of it end within the block becomes an error of ours."""
         agent_id = agent.agent_id
         target = await self._launcher.reach(agent_id, timeout_s=self._timing.reach_s)
+        if self._reading is not None:
+            await self._reading.ready(agent_id)
         token = self._keyring.token(agent_id, "relay", key_id=agent.key_id)
         async with self._links.to(target) as link:
             try:

@@ -1,8 +1,8 @@
 """Pods: what the relay does for agents that may vanish with their journals.
 
-In here: messages that wait on a pod which has never been ready (`waiting`), how they
-come into its journal (`drain`), the notes of turns that take longer than a moment
-(`open_notes`), who may act on a note (`claims`), the finals of turns that are lost
+In here: messages that wait on a pod which has never been ready (`waiting`, `reading`),
+how they come into its journal (`drain`), the notes of turns that take longer than a
+moment (`open_notes`), who may act on a note (`claims`), the finals of turns that are lost
 (`lost`, `finals`, `orphans`), notes that tell another story than the journal
 (`reconcile`), what a pod asks for (`care`) and who sees to it (`keeper`); for which
 turns this gateway answers (`ledger`). Out of here: how notes are stored, and what is

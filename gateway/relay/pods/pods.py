@@ -15,6 +15,7 @@ from gateway.relay.pods.keeper import Keeper
 from gateway.relay.pods.ledger import Ledger
 from gateway.relay.pods.lost import Lost
 from gateway.relay.pods.orphans import Orphans
+from gateway.relay.pods.reading import Reading
 from gateway.relay.pods.reconcile import Reconcile
 from gateway.relay.pods.renewal import Renewal
 from gateway.relay.pods.waiting import Waiting
@@ -55,6 +56,7 @@ class Pods:
         )
         self._keeper = Keeper(notes, attachments, ledger, care, claims, timing=timing)
         self.waiting = Waiting(notes, keyring, self._keeper, drain)
+        self.reading = Reading(notes, self._keeper)
         self.renewal = Renewal(notes)
 
     def start(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gateway.errors import Conflict, Unavailable
 from gateway.launchers.notes import Note
 from gateway.model import Accepted
+from proto.relay.v1 import relay_pb2
 from tests.gateway.relay.house import AGENT
 from tests.gateway.relay.pods.town import UID, Gateway, Town, town
 
@@ -226,6 +227,35 @@ async def test_turns_without_webhook_and_agents_with_volumes_leave_no_note() -> 
         home.cluster.change(AGENT, answers=True)
         await home.until(lambda: home.cluster.now(AGENT).drained)
         assert not home.cluster.notes(AGENT)
+
+
+async def test_turns_that_wait_can_be_read() -> None:
+    """Their agent does not know them yet: they are queued, not unknown."""
+    async with town(facts=PENDING) as home:
+        home.gateway.launcher.targets.clear()
+        await send(home, "r1")
+        await send(home, "r2")
+        told = await home.gateway.readback.turn(home.at, "r2")
+        assert (told.request_id, told.state, told.delivery) == ("r2", "queued", "pending")
+        page = await home.gateway.readback.turns(home.at)
+        assert [turn.request_id for turn in page.turns] == ["r1", "r2"]
+        with pytest.raises(Unavailable):
+            await home.gateway.readback.turn(home.at, "r3")
+
+
+async def test_what_is_read_of_an_agent_that_has_just_come_up_is_drained_first() -> None:
+    """Else a turn that was accepted would be unknown for a moment."""
+    async with town(facts=PENDING) as home:
+        await send(home, "r1")
+        home.agent.turns[:] = [relay_pb2.Turn(request_id="r1")]
+        gate = home.agent.submit_gate = asyncio.Event()
+        home.cluster.change(AGENT, answers=True)
+        reading = asyncio.create_task(home.gateway.readback.turn(home.at, "r1"))
+        await home.agent.noticed.until(lambda: len(home.agent.submits) == 1)
+        assert not reading.done()
+        gate.set()
+        assert (await reading).request_id == "r1"
+        assert home.cluster.now(AGENT).drained
 
 
 def _older(note: Note, *, by_ms: int) -> Note:

@@ -175,7 +175,8 @@ async def _gateway(
     accept = Accept(
         launcher, links, keyring, attachments, waiting=pods.waiting, files=files, **rest
     )
-    readback = ReadBack(launcher, links, keyring, attachments, renewal=pods.renewal, **rest)
+    rest |= {"reading": pods.reading, "renewal": pods.renewal}
+    readback = ReadBack(launcher, links, keyring, attachments, **rest)
     await poster.start()
     pods.start()
     try:
