@@ -1,4 +1,5 @@
-"""Each contract test runs against every launcher that there is a place for."""
+"""Each contract test runs against every launcher: `make test` has a place for the local one, and
+`make test-cluster` for the other."""
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,9 +21,9 @@ def _kubernetes(request: pytest.FixtureRequest) -> Place:
     return KubernetesPlace(request.getfixturevalue("agents_namespace"))
 
 
-PLACES: dict[str, NewPlace] = {"local": _local}
-if "FORGE_TEST_KUBECONFIG" in os.environ:  # `make test-cluster` brings a node
-    PLACES["kubernetes"] = _kubernetes
+PLACES: dict[str, NewPlace] = (
+    {"kubernetes": _kubernetes} if "FORGE_TEST_KUBECONFIG" in os.environ else {"local": _local}
+)
 
 
 @pytest.fixture(scope="session")
