@@ -14,6 +14,7 @@ from tests.cluster.node.errors import NodeFault
 from tests.cluster.node.layout import layout
 from tests.cluster.node.node import Node
 from tests.cluster.node.progress import step
+from tests.cluster.node.reservation import reserved
 
 _NAME = "test"
 _TESTS = ("tests/cluster", "tests/gateway/launchers/test_contract.py")
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         packages.install()
-        with cache.locked(f"node-{_NAME}"):  # another run on this machine is waited for
+        with reserved(_NAME):
             return _run(arguments)
     except NodeFault as fault:
         sys.stderr.write(f"{fault}\n")

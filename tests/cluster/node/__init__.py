@@ -16,6 +16,11 @@
     volumes        PersistentVolumes to bind
     node           all of it, up and down
     archive        the pause image
+    engine         buildah, which builds the images and keeps their layers
+    base           the base image of the tests' images
+    images         the project's images, in archives for a node
+    leftovers      what a node has left behind, in sentences
+    reservation    one run at a time
 
 Nothing outside the cache folder, the cgroups and the processes is touched: mounts and
 addresses are in the namespaces. In: only the standard library and `cryptography`, no
