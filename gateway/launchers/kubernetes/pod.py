@@ -103,7 +103,11 @@ class PodMaker:
             # For kubectl and Services; gateways ask gRPC health themselves. There is no liveness
             # probe: a runtime that is only slow would be killed, and its turn with it, and one
             # that dies is started again without.
-            "readinessProbe": {"tcpSocket": {"port": names.PORT_NAME}, "periodSeconds": 5},
+            "readinessProbe": {
+                "tcpSocket": {"port": names.PORT_NAME},
+                "initialDelaySeconds": 1,
+                "periodSeconds": 5,
+            },
             "terminationMessagePolicy": "FallbackToLogsOnError",
         }
         if settings.image_pull_policy:
