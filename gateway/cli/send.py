@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -12,6 +14,7 @@ from gateway.cli.ctrl_c import EXIT_STATUS, ctrl_c
 from gateway.cli.errors import Trouble
 from gateway.cli.follower import Follower
 from gateway.cli.jsonlines import JsonLines
+from gateway.cli.localfile import LocalFile, read_file, wire_of
 from gateway.cli.printable import printable
 from gateway.cli.screen import PlainConsole, Screen
 from gateway.cli.seconds import SECONDS
@@ -24,6 +27,13 @@ _TEXT_LIMIT_BYTES = 16 * 1024 * 1024
 @click.command()
 @click.argument("agent")
 @click.argument("text")
+@click.option(
+    "--attach",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="An image, PDF or text for the model to see; may be given several times.",
+)
 @click.option("--webhook", metavar="URL", default="", help="Post the events there and do not wait.")
 @click.option(
     "--secret",
@@ -41,6 +51,7 @@ def send(
     connection: Connection,
     agent: str,
     text: str,
+    attach: Sequence[Path],
     webhook: str,
     secret: str,
     request_id: str,
@@ -58,11 +69,14 @@ def send(
     Examples:
       forge send 3f2a "What is in this folder?"
       git diff | forge send 3f2a - --timeout 5m
+      forge send 3f2a "What is wrong here?" --attach screen.png --attach app.log
     """
+    files = [_read(path) for path in attach]
     message: JSON = {
         "content": _content(text),
         "request_id": request_id,
         "timeout_s": timeout,
+        **wire_of(files),
     }
     if webhook:
         message |= {"webhook_url": webhook, "webhook_secret": secret}
@@ -94,6 +108,13 @@ async def _watch(connection: Connection, agent: str, message: JSON, screen: Scre
     except asyncio.CancelledError:  # the second Ctrl-C
         return EXIT_STATUS
     return {"completed": 0, "interrupted": EXIT_STATUS}.get(final.outcome, 1)
+
+
+def _read(path: Path) -> LocalFile:
+    """Tells what it is taken for: the type is a guess."""
+    file = read_file(path)
+    click.echo(printable(f"attached {file.told}"), err=True)
+    return file
 
 
 def _content(text: str) -> str:

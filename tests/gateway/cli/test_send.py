@@ -1,11 +1,14 @@
 """forge send: a message, its turn, and the exit status."""
 
 import json
+from base64 import b64decode
+from pathlib import Path
 
 import pytest
 
 from tests.gateway.cli.command import CTRL_C, end, forge, start, terminal
 from tests.gateway.cli.scripted_gateway import COMPLETED, ScriptedGateway, failed, text
+from tests.peers.files import PDF, PNG
 
 
 def env_of(peer: ScriptedGateway) -> dict[str, str]:
@@ -102,6 +105,47 @@ async def test_webhook_hands_over(peer: ScriptedGateway) -> None:
     assert (ended.status, ended.out) == (0, "req_1 accepted\n")
     sent = peer.bodies("POST", "/messages")[0]
     assert (sent["webhook_url"], sent["webhook_secret"]) == ("http://127.0.0.1:9/hook", "s")
+
+
+async def test_files_go_along(peer: ScriptedGateway, tmp_path: Path) -> None:
+    """What each file is taken for, by what is in it, is told and sent."""
+    peer.script = [COMPLETED]
+    contents = {"dot.dat": PNG, "page": PDF, "a.ts": b"let a", "b.csv": b"1,2", "c.bin": b"\xff\0"}
+    options: list[str] = []
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        options += ["--attach", str(tmp_path / name)]
+    ended = await forge("send", "agt-1", "look", *options, env=env_of(peer))
+    assert ended.status == 0
+    assert f"attached dot.dat (image/png, {len(PNG)} bytes)\n" in ended.err
+    sent = peer.bodies("POST", "/messages")[0]["attachments"]
+    assert [(file["filename"], file["mime_type"]) for file in sent] == [
+        ("dot.dat", "image/png"),
+        ("page", "application/pdf"),
+        ("a.ts", "text/plain"),
+        ("b.csv", "text/csv"),
+        ("c.bin", "application/octet-stream"),
+    ]
+    assert [b64decode(file["data"]) for file in sent] == list(contents.values())
+
+
+async def test_files_that_are_none(peer: ScriptedGateway, tmp_path: Path) -> None:
+    """What cannot be read is said by name, and nothing is sent."""
+    for path, reason in ((tmp_path, "is no file"), (tmp_path / "gone", "cannot be read: No such")):
+        ended = await forge("send", "agt-1", "look", "--attach", str(path), env=env_of(peer))
+        assert ended.status == 1
+        assert f"Error: {path} {reason}" in ended.err
+    assert peer.calls == []
+
+
+async def test_refused_files_in_the_gateways_words(peer: ScriptedGateway, tmp_path: Path) -> None:
+    """Limits are the gateway's; what it says of them is what the user sees."""
+    words = "attachments: at most 10, which FORGE_MAX_ATTACHMENTS sets"
+    peer.refusals["/messages"] = (400, {"error": "bad_request", "message": words}, {})
+    (tmp_path / "a.txt").write_text("a")
+    path = str(tmp_path / "a.txt")
+    ended = await forge("send", "agt-1", "look", "--attach", path, env=env_of(peer))
+    assert (ended.status, ended.err.splitlines()[-1]) == (1, f"Error: {words}")
 
 
 async def test_a_repeat_shows_the_turn_again(peer: ScriptedGateway) -> None:
