@@ -48,7 +48,7 @@ class Unsupported(RuntimeFault):
     """A command for which the backend lacks a capability."""
 
     def __init__(self, backend: str, capability: str) -> None:
-        super().__init__(f"the backend {backend!r} cannot do this: it has no {capability!r}")
+        super().__init__(f"the backend {backend!r} cannot do this: it has no {str(capability)!r}")
         self.capability = capability
 
 
