@@ -286,7 +286,7 @@ async def test_what_the_backend_cannot_do_is_refused(
         request = agent_pb2.AgentRequest(
             request_id="m1", set_model=agent_pb2.SetModelRequest(model="m")
         )
-        with pytest.raises(Unsupported, match="it has no 'set_model'$") as refused:
+        with pytest.raises(Unsupported, match=r"it has no 'set_model'$") as refused:
             await b.runner.submit(check(request))
         assert refused.value.capability == "set_model"
         assert b.backend.models == []
