@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from tests.cluster.node import cache, components, images, leftovers, node, packages
+from tests.cluster.node import cache, components, images, leftovers, node, packages, seed
 from tests.cluster.node.errors import NodeFault
 from tests.cluster.node.layout import layout
 from tests.cluster.node.node import Node
-from tests.cluster.node.progress import step
 from tests.cluster.node.reservation import reserved
 
 _NAME = "test"
@@ -53,12 +52,9 @@ def _run(arguments: list[str]) -> int:
 @contextmanager
 def _up() -> Iterator[Node]:
     built = components.build()
-    made = images.build()
+    unpacked = seed.seed(built, [image.archive for image in images.build()])
     try:
-        up = node.up(_NAME, built)
-        with step("loading the images"):
-            up.load(*(image.archive for image in made))
-        yield up
+        yield node.up(_NAME, built, unpacked)
     finally:
         node.down(_NAME)
 

@@ -19,6 +19,7 @@
     engine         buildah, which builds the images and keeps their layers
     base           the base image of the tests' images
     images         the project's images, in archives for a node
+    seed           what containerd made of images, for nodes to begin with
     leftovers      what a node has left behind, in sentences
     reservation    one run at a time
 

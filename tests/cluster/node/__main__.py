@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.cluster.node import components, images, node, packages
+from tests.cluster.node import components, images, node, packages, seed
 from tests.cluster.node.errors import NodeFault
 
 
@@ -39,7 +39,8 @@ def _do(asked: argparse.Namespace) -> None:
 
 
 def _up(name: str) -> None:
-    made = node.up(name, components.build())
+    built = components.build()
+    made = node.up(name, built, seed.seed(built, ()))
     prefix = " ".join(made.network_command())
     sys.stdout.write(
         f"export KUBECONFIG={made.layout.kubeconfig()}\n"

@@ -22,23 +22,27 @@ _OPTIONS = (
 _LIMIT_S = 600
 
 
+def name() -> str:
+    """What it is called; another definition has another name."""
+    key = hashlib.sha256(" ".join((_SUITE, *_OPTIONS)).encode()).hexdigest()[:12]
+    return f"localhost/forge-base:{key}"
+
+
 def image() -> str:
     """Its name in the store; made first if need be (one minute).
 
     Raises:
         Failed: Debian's packages cannot be had.
     """
-    key = hashlib.sha256(" ".join((_SUITE, *_OPTIONS)).encode()).hexdigest()[:12]
-    name = f"localhost/forge-base:{key}"
-    if engine.image_id(name) is None:
+    if not engine.has(name()):
         with step("making the base image, once: about a minute"):
-            _make(name)
-    return name
+            _make()
+    return name()
 
 
-def _make(name: str) -> None:
+def _make() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         run(["mmdebstrap", *_OPTIONS, _SUITE, folder / "base.tar"], limit_s=_LIMIT_S)
         (folder / "Dockerfile").write_text("FROM scratch\nADD base.tar /\n")
-        engine.buildah("build", "--quiet", f"--tag={name}", folder)
+        engine.buildah("build", "--quiet", f"--tag={name()}", folder)

@@ -29,12 +29,10 @@ def build_options() -> tuple[str, ...]:
     return (f"--volume={_AUTHORITIES}:{_AUTHORITIES}:ro",)
 
 
-def image_id(name: str) -> str | None:
-    """The id of an image in the store; `None` when there is none."""
-    listed = buildah("images", "--no-trunc", "--format={{.Name}}:{{.Tag}} {{.ID}}")
-    ids = dict(line.split() for line in listed.splitlines())
-    found: str | None = ids.get(name)
-    return None if found is None else found.removeprefix("sha256:")
+def has(name: str) -> bool:
+    """Whether that image is in the store."""
+    listed = buildah("images", "--format={{.Name}}:{{.Tag}}")
+    return name in listed.split()
 
 
 def forget_when_large() -> None:

@@ -58,6 +58,23 @@ class Node:
         for image in images:
             self.sandbox.run("ctr", "-n", "k8s.io", "images", "import", image, limit_s=300)
 
+    def start_containerd(self) -> None:
+        """Start it and wait until it takes images."""
+        services.containerd(self.layout).start(self.layout, self.sandbox)
+        wait(self._takes_images, limit_s=30, otherwise=f"no containerd (log: {self.layout.log})")
+
+    def end_containerd(self) -> None:
+        """Have it end in order, its databases closed."""
+        containerd = services.containerd(self.layout)
+        containerd.signal("TERM", self.layout, self.sandbox)
+        containerd.wait_until_gone(self.layout, self.sandbox)
+
+    def load_pause(self) -> None:
+        """Make the image known that every pod begins with."""
+        image = self.layout.folder / "pause.tar"
+        archive.write(image, image=configuration.PAUSE_IMAGE, program=self.components.path("pause"))
+        self.load(image)
+
     def add_volumes(self, count: int) -> None:
         """Make so many more PersistentVolumes."""
         made = volumes.supply(self.layout, count)
@@ -86,20 +103,14 @@ class Node:
         """Start all programs, in order; return when pods can be scheduled."""
         with step("API server"):
             services.etcd().start(self.layout, self.sandbox)
-            services.containerd(self.layout).start(self.layout, self.sandbox)
             self.start_apiserver()
         with step("controllers, scheduler, kubelet, proxy"):
+            self.start_containerd()
             for program in services.others(self.layout, self.components):
                 program.start(self.layout, self.sandbox)
-            self._load_pause()
             objects = [volumes.storage_class(), *volumes.supply(self.layout, _VOLUMES)]
             self.kubectl("apply", "--filename=-", text=volumes.as_list(objects))
             wait(self._is_ready, limit_s=60, otherwise=f"not Ready (logs: {self.layout.log})")
-
-    def _load_pause(self) -> None:
-        image = self.layout.folder / "pause.tar"
-        archive.write(image, image=configuration.PAUSE_IMAGE, program=self.components.path("pause"))
-        self.load(image)
 
     def _wait_until_answers(self) -> None:
         wait(
@@ -107,6 +118,13 @@ class Node:
             limit_s=60,
             otherwise=f"the API server does not answer (log: {self.layout.log}/kube-apiserver.log)",
         )
+
+    def _takes_images(self) -> bool:
+        try:
+            self.sandbox.run("ctr", "-n", "k8s.io", "images", "list", "--quiet", limit_s=10)
+        except Failed:
+            return False
+        return True
 
     def _is_ready(self) -> bool:
         path = '{.status.conditions[?(@.type=="Ready")].status}'
@@ -121,8 +139,9 @@ class Node:
             return ""
 
 
-def up(name: str, components: Components) -> Node:
-    """Bring a node up; what a killed run left of one of this name is removed first.
+def up(name: str, components: Components, images: Path) -> Node:
+    """Bring a node up; what a killed run left of one of this name is removed first. `images` is
+    what it begins with, a folder of containerd's (`seed.seed`).
 
     Raises:
         Failed: something did not start; what did is there until `down`, with its logs.
@@ -130,6 +149,7 @@ def up(name: str, components: Components) -> Node:
     down(name)
     with step("namespaces"):
         bare = opened(name, components)
+        _plant(images, bare.layout.lib / "containerd")
     bare.start()
     return bare
 
@@ -165,3 +185,13 @@ def down(name: str) -> None:
     sandbox.close(name)
     cgroups.remove(place.cgroup)
     shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def _plant(images: Path, target: Path) -> None:
+    """Copy by hard links: what is unpacked is only read, by containers through an overlay. The
+    databases, which change, are copied for real."""
+    run(["cp", "--archive", "--link", images, target])
+    for database in target.rglob("*.db"):
+        copied = database.with_suffix(".copy")
+        shutil.copy2(database, copied)
+        copied.replace(database)

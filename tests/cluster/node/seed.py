@@ -1,0 +1,52 @@
+"""What containerd makes of a set of images, made once: nodes begin with a copy of it."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster.node import cache, node
+from tests.cluster.node.components import Components
+from tests.cluster.node.progress import step
+from tests.cluster.node.reservation import reserved
+
+_NAME = "seed"
+_KEPT = 3
+"""Older ones: another work tree may be about to use its own."""
+
+
+def seed(components: Components, archives: Sequence[Path]) -> Path:
+    """A folder of containerd's with these images, each in an archive that is never changed.
+
+    Raises:
+        Failed: containerd refuses one.
+    """
+    parent = cache.folder() / "seeds"
+    parent.mkdir(exist_ok=True)
+    made = parent / _key(components, archives)
+    with reserved(_NAME):
+        if not made.exists():
+            with step("unpacking the images"):
+                _make(components, archives, made)
+            for older in sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+                shutil.rmtree(older)
+    return made
+
+
+def _make(components: Components, archives: Sequence[Path], made: Path) -> None:
+    """In a node of which only containerd runs."""
+    node.down(_NAME)
+    bare = node.opened(_NAME, components)
+    try:
+        bare.start_containerd()
+        bare.load_pause()
+        bare.load(*archives)
+        bare.end_containerd()
+        (bare.layout.lib / "containerd").rename(made)
+    finally:
+        node.down(_NAME)
+
+
+def _key(components: Components, archives: Sequence[Path]) -> str:
+    names = [str(path) for path in (components.folder, *archives)]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
