@@ -76,7 +76,8 @@ class PodNotes:
         created_ms: Unix ms.
         drained: no message waits outside the pod's journal any more.
         answers: its gRPC has answered since its container started.
-        keeps_journal: the journal is on a volume that outlives the pod.
+        keeps_journal: the journal is on a volume that outlives the pod; so do messages
+            that wait: the launcher hands them on to the next pod.
         fate: ending: deleted, its grace period runs. lost: in a terminal phase, or
             deleted and the grace period is over. start_failed: it has never been ready
             within the start deadline.

@@ -51,7 +51,7 @@ def _remove_pods(where: str) -> None:
     kubectl = Kubectl(where)
     for name in kubectl("get", "pods", "--output", "name").split():
         kubectl("patch", name, "--type", "merge", "--patch", '{"metadata":{"finalizers":null}}')
-    kubectl("delete", "pods", "--all", "--force")
+    kubectl("delete", "pods,persistentvolumeclaims", "--all", "--force")
 
 
 async def pod(where: str, agent: str, shown: str) -> str:
@@ -68,6 +68,7 @@ async def until(where: str, agent: str, shown: str, *, holds: bool) -> None:
 
 
 FINALIZERS = ".items[*].metadata.finalizers"
+UIDS = ".items[*].metadata.uid"
 NAMES = ".items[*].metadata.name"
 
 
@@ -170,6 +171,41 @@ async def test_two_gateways_and_a_pod_deleted_by_force(
     assert of(receiver, "m1")[-1].json()["error"]["code"] == "AGENT_LOST"
     assert sum(bool(hook.json().get("is_final")) for hook in hooks) == 1
     await until(where, agent, NAMES, holds=False)
+
+
+async def test_what_waits_for_an_agent_with_a_volume_outlives_its_pod(
+    place: House, where: str, receiver: Receiver, tmp_path: Path
+) -> None:
+    """Accepted while its pod could not start, answered by the third one: nothing is lost."""
+    template = tmp_path / "template.yaml"
+    template.write_text(NOWHERE)
+    volume = {"FORGE_AGENT_VOLUME": "64Mi"}
+    gateway = await place.gateway(**volume, FORGE_AGENT_TEMPLATE=str(template))
+    async with gateway.client() as client:
+        answer = await client.http.post(
+            "/api/v1/agents?wait=false", json={"owner_id": "ada", "backend": "command"}
+        )
+        agent = answer.json()["agent_id"]
+        for name in ("m1", "m2"):
+            sent = await client.send(agent, f"echo {name}", receiver.url, request_id=name)
+            assert sent.status_code == 202, sent.text
+        first = await pod(where, agent, UIDS)
+        await asyncio.to_thread(_force_delete, where, agent)
+        async with asyncio.timeout(_GONE_S):
+            while await pod(where, agent, UIDS) in ("", first):
+                await asyncio.sleep(0.1)
+        again = await client.send(agent, "echo m1", receiver.url, request_id="m1")
+        assert again.headers["idempotent-replayed"] == "true"
+    await gateway.stop()
+    await place.gateway(**volume)
+    await asyncio.to_thread(_force_delete, where, agent)
+    for name in ("m1", "m2"):
+        hooks = await turn(receiver, name, within_s=60)
+        assert first_seen(hooks)[-1]["outcome"] == "completed"
+    await until(where, agent, FINALIZERS, holds=False)
+    async with asyncio.timeout(_GONE_S):
+        while names.NOTE in await asyncio.to_thread(Kubectl(where), "get", "pvc", "-o", "yaml"):
+            await asyncio.sleep(0.2)
 
 
 def _force_delete(where: str, agent: str) -> None:

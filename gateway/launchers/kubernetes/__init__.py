@@ -16,6 +16,7 @@ Imports point downwards:
     sweep        pods that are missing are made, marked agents deleted, whoever forgot it
     maker        makes an agent's objects, undoes what failed
     deletion     marks and deletes
+    inheritance  what waits on the pod of a volume comes to the next one
     notebook     notes on pods, changed one conditional patch at a time
     note         one of them as an annotation
     waiting      until an agent is up             view         an agent as others see it

@@ -1,6 +1,6 @@
 """Whether what a pod has taken can still be expected of it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gateway.launchers.kubernetes import names
 from gateway.launchers.kubernetes.objects import Pod
@@ -9,14 +9,20 @@ from gateway.launchers.notes import Fate
 
 def fate(pod: Pod, *, answers: bool, start_deadline_s: float, now: datetime) -> Fate:
     """`answers`: its gRPC has answered since its container started."""
-    deleted_at = pod.metadata.deletion_timestamp
-    if pod.status.phase in ("Failed", "Succeeded"):
+    if is_lost(pod, now=now):
         return "lost"
-    if deleted_at is not None:  # the time at which its grace period is over
-        return "lost" if now > deleted_at else "ending"
+    if pod.metadata.deletion_timestamp is not None:
+        return "ending"
     if not answers and not is_drained(pod) and now > _due(pod, start_deadline_s):
         return "start_failed"
     return "living"
+
+
+def is_lost(pod: Pod, *, now: datetime | None = None) -> bool:
+    """Whether it has ended, or should have. `now`: unset, this very moment."""
+    deleted_at = pod.metadata.deletion_timestamp  # when its grace period is over
+    over = deleted_at is not None and (now or datetime.now(UTC)) > deleted_at
+    return over or pod.status.phase in ("Failed", "Succeeded")
 
 
 def is_drained(pod: Pod) -> bool:

@@ -14,6 +14,7 @@ from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.deletion import Deletion
 from gateway.launchers.kubernetes.facts import AgentFacts
+from gateway.launchers.kubernetes.inheritance import Inheritance
 from gateway.launchers.kubernetes.maker import Maker
 from gateway.launchers.kubernetes.notebook import Notebook
 from gateway.launchers.kubernetes.objects import CLAIMS, PODS, SERVICES
@@ -68,8 +69,14 @@ class KubernetesLauncher:
         self._deletion = Deletion(
             self._api, self._agents, deliver_s=float(settings.webhook_retry_for)
         )
+        inheritance = Inheritance(self._api, self._agents, self._notebook)
         self._sweep = Sweep(
-            self._agents, self._maker, self._deletion, self._api, every_s=sweep_every_s
+            self._agents,
+            self._maker,
+            self._deletion,
+            inheritance,
+            self._api,
+            every_s=sweep_every_s,
         )
         self._backends: frozenset[str] = frozenset()
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import GatewayError, StartFailed
-from gateway.launchers.kubernetes import belongings
+from gateway.launchers.kubernetes import belongings, inheritance
 from gateway.launchers.kubernetes.agents import Agents
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.facts import AgentFacts
@@ -70,6 +70,7 @@ class Maker:
         body = self._pod(facts, keeps_journal=claim is not None)
         if claim is not None:
             body["metadata"]["ownerReferences"] = [belongings.owned_by(claim)]
+            inheritance.give(claim, body)
         pod = await self._patiently(PODS, body, ends_s)
         if self._settings.node_host:
             await self._patiently(SERVICES, belongings.node_port(facts, pod), ends_s)

@@ -13,7 +13,7 @@ from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.conditions import trouble
 from gateway.launchers.kubernetes.errors import Stale
-from gateway.launchers.kubernetes.facts import AgentFacts
+from gateway.launchers.kubernetes.facts import AgentFacts, is_going
 from gateway.launchers.kubernetes.fate import fate, is_drained
 from gateway.launchers.kubernetes.objects import PODS, Metadata, Pod
 from gateway.launchers.notes import Decide, Edit, Note, PodNotes
@@ -112,7 +112,8 @@ class Notebook:
         """Made once a version of the pod, but for what time alone changes."""
         metadata = pod.metadata
         answers = known is not None and known.answers
-        keeps_journal = known is not None and known.claim is not None
+        claim = known.claim if known else None
+        keeps_journal = claim is not None and not is_going(claim.metadata)
         version = (metadata.resource_version, answers, keeps_journal)
         facts = AgentFacts.read(metadata)
         assert facts is not None, "of agents' pods only"

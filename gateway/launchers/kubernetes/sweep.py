@@ -15,6 +15,8 @@ from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.deletion import Deletion
 from gateway.launchers.kubernetes.errors import Stale
 from gateway.launchers.kubernetes.facts import is_going
+from gateway.launchers.kubernetes.fate import is_lost
+from gateway.launchers.kubernetes.inheritance import Inheritance
 from gateway.launchers.kubernetes.maker import Maker
 from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Pod, VolumeClaim
 
@@ -40,6 +42,7 @@ class Sweep:
         agents: Agents,
         maker: Maker,
         deletion: Deletion,
+        inheritance: Inheritance,
         api: ApiServer,
         *,
         every_s: float,
@@ -47,6 +50,7 @@ class Sweep:
         self._agents = agents
         self._maker = maker
         self._deletion = deletion
+        self._inheritance = inheritance
         self._api = api
         self._every_s = every_s
         self._due = asyncio.Event()
@@ -90,6 +94,8 @@ class Sweep:
                 await self._finish(known, known.deleted_ms)
             elif known.claim is not None and _lacks_pod(known):
                 await self._bring_back(known, known.claim)
+            elif known.claim is not None and known.pod is not None:
+                await self._inheritance.taken(known.pod, known.claim)
         except (NotFound, Conflict):
             return  # it is gone by now, or another gateway was first
         except GatewayError as error:
@@ -104,10 +110,11 @@ class Sweep:
 
     async def _bring_back(self, known: KnownAgent, claim: VolumeClaim) -> None:
         """The pod of a volume: the journal on it goes on."""
+        agent_id = known.facts.agent_id
         if known.pod is not None:
+            await self._inheritance.leave(agent_id, claim)
             await self._clear(known.pod)
             return
-        agent_id = known.facts.agent_id
         if agent_id not in self._had_pod and _age_s(claim) < _MAKING_S:
             return
         now = await self._api.get(CLAIMS, claim.metadata.name)  # the cache may be behind
@@ -126,8 +133,7 @@ class Sweep:
 
 def _lacks_pod(known: KnownAgent) -> bool:
     """Whether it has a volume, and no pod that could still run."""
-    ended = known.pod is not None and known.pod.status.phase in ("Failed", "Succeeded")
-    return known.claim is not None and (known.pod is None or ended)
+    return known.claim is not None and (known.pod is None or is_lost(known.pod))
 
 
 def _age_s(claim: VolumeClaim) -> float:

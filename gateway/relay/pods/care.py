@@ -89,7 +89,6 @@ class Care:
         """What an agent that lives needs: to be drained, relayed, and told of truly."""
         if not pod.drained:
             pod = await self._drain.run(pod.agent_id)
-            self._of(pod.agent_id).attached_s = None  # what waited is relayed at once
         if self._wants_relay(pod):
             self._of(pod.agent_id).attached_s = _now()
             self._attachments.ensure(pod.agent_id)

@@ -103,7 +103,7 @@ def in_order(pod: PodNotes) -> list[Note]:
 def losses(pod: PodNotes) -> dict[str, Loss]:
     """Which noted turns have no other end than one from here, and why."""
     lost = {name: _decided(note) for name, note in pod.notes.items() if note.doomed}
-    if pod.fate == "lost":
+    if pod.fate == "lost" and not pod.keeps_journal:  # else the next pod has what waits
         return {name: lost.get(name) or _gone(pod) for name in pod.notes}
     if pod.fate == "start_failed":
         waiting = [name for name, note in pod.notes.items() if note.kind == "waiting"]

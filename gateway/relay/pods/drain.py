@@ -7,7 +7,7 @@ nothing waits any more is the pod marked as drained, and then its runtime told.
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.errors import BadRequest, GatewayError, SealBroken, Unavailable
@@ -28,8 +28,18 @@ UNREADABLE_MS = 24 * 3600 * 1000
 class Drain:
     """Drains one pod at a time on behalf of the one who looks after it."""
 
-    def __init__(self, notes: Notes, journals: Journals, keyring: Keyring, claims: Claims) -> None:
+    def __init__(
+        self,
+        notes: Notes,
+        journals: Journals,
+        keyring: Keyring,
+        claims: Claims,
+        *,
+        submitted: Callable[[str], None],
+    ) -> None:
+        """`submitted` is told of agents that have something to deliver now."""
         self._notes = notes
+        self._tell_submitted = submitted
         self._journals = journals
         self._keyring = keyring
         self._claims = claims
@@ -103,7 +113,10 @@ class Drain:
         if not taken:
             log.error("waiting_message_conflicts", extra=fields)
             return None
-        if pod.keeps_journal or not submit.ticket:
+        if not submit.ticket:
+            return None
+        self._tell_submitted(pod.agent_id)
+        if pod.keeps_journal:
             return None
         return replace(note, kind="open", sealed=submit.ticket, digest="", claim=None)
 

@@ -48,6 +48,7 @@ class OpenNotes:
         self._in_flight: Collection[str] = ()
         self._changes = False
         self._has_room = True
+        self._trouble = ""
         self._not_before_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -182,8 +183,10 @@ class OpenNotes:
         return Edit(put=put, drop=drop) if self._changes else None
 
     def _told_late(self, error: GatewayError) -> None:
-        log.warning("notes_late", extra={"agent": self._agent_id, "reason": str(error)})
         self._in_flight = ()
+        if str(error) != self._trouble:  # said once: it is tried every few seconds
+            log.warning("notes_late", extra={"agent": self._agent_id, "reason": str(error)})
+        self._trouble = str(error)
 
     def _to_put(self, pod: PodNotes) -> list[Note]:
         now_ms = unix_ms()
@@ -226,7 +229,7 @@ class OpenNotes:
 
     def _wrote(self, pod: PodNotes) -> bool:
         """Take what the pod carries now; whether that changed anything."""
-        left, self._in_flight, self._has_room = len(self._leaving), (), True
+        left, self._in_flight, self._has_room, self._trouble = len(self._leaving), (), True, ""
         self._written = {name for name in (*self._held, *self._leaving) if name in pod.notes}
         for name, mark in list(self._leaving.items()):
             if name not in pod.notes:

@@ -41,7 +41,7 @@ class Pods:
         """`ledger` is the one that `attachments` has."""
         finals = Finals(keyring, poster, claims)
         journals = Journals(launcher, links, keyring, timing=timing)
-        drain = Drain(notes, journals, keyring, claims)
+        drain = Drain(notes, journals, keyring, claims, submitted=attachments.ensure)
         self._ledger = ledger
         self._orphans = Orphans(finals, claims)
         care = Care(
