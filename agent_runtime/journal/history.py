@@ -3,6 +3,8 @@
 import sqlite3
 from collections.abc import Iterator
 
+from google.protobuf.message import DecodeError
+
 from agent_runtime.journal.rows import CommandKind, Turn
 from proto.agent.v1.agent_pb2 import AgentRequest, AgentResponse
 from proto.relay.v1 import relay_pb2
@@ -15,10 +17,18 @@ def kept(command: bytes, kind: CommandKind) -> bytes:
     """What of the command of a turn that has ended is still told: a message, without its files."""
     if kind is not CommandKind.MESSAGE:
         return b""
-    request = AgentRequest.FromString(command)
+    request = _read(command)
     for attachment in request.send_message.attachments:
         attachment.ClearField("data")
     return request.SerializeToString()
+
+
+def _read(command: bytes) -> AgentRequest:
+    """Empty where it cannot be read: that is for the turn's own final to tell."""
+    try:
+        return AgentRequest.FromString(command)
+    except DecodeError:
+        return AgentRequest()
 
 
 class HistoryBook:
@@ -39,7 +49,7 @@ class HistoryBook:
     def said(self, turn: int) -> AgentRequest:
         """The message; of files no more than what they are called."""
         row = self._reader.execute("SELECT command FROM turns WHERE turn = ?", (turn,)).fetchone()
-        return AgentRequest.FromString(row[0] if row else b"")
+        return _read(row[0] if row else b"")
 
     def responses(self, turn: int) -> Iterator[AgentResponse]:
         """All events that are kept of a turn, in order."""
