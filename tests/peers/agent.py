@@ -195,6 +195,10 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
             return relay_pb2.SubmitResponse()
         if isinstance(answer, grpc.StatusCode):
             await context.abort(answer, f"scripted {answer.name}")
+        if answer.result == relay_pb2.SubmitResponse.RESULT_ACCEPTED:
+            pending = relay_pb2.DELIVERY_STATE_PENDING
+            taken = relay_pb2.Turn(request_id=request.request.request_id, delivery=pending)
+            self.turns.append(taken)
         return answer
 
     async def Retire(

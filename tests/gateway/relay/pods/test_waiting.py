@@ -9,7 +9,6 @@ import pytest
 from gateway.errors import Conflict, Unavailable
 from gateway.launchers.notes import Note
 from gateway.model import Accepted
-from proto.relay.v1 import relay_pb2
 from tests.gateway.relay.house import AGENT
 from tests.gateway.relay.pods.town import UID, Gateway, Town, town
 
@@ -247,7 +246,6 @@ async def test_what_is_read_of_an_agent_that_has_just_come_up_is_drained_first()
     """Else a turn that was accepted would be unknown for a moment."""
     async with town(facts=PENDING) as home:
         await send(home, "r1")
-        home.agent.turns[:] = [relay_pb2.Turn(request_id="r1")]
         gate = home.agent.submit_gate = asyncio.Event()
         home.cluster.change(AGENT, answers=True)
         reading = asyncio.create_task(home.gateway.readback.turn(home.at, "r1"))
