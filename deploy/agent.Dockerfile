@@ -7,7 +7,8 @@ FROM ${BASE_IMAGE} AS build
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 \
     NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
 WORKDIR /build
-# Names of CLIs that deploy/clis/package.json pins, with spaces between: opencode claude codex.
+# Names of CLIs that deploy/clis/package.json pins, with spaces between: opencode claude codex
+# codex-acp.
 # None: only the `command` backend works.
 ARG CLIS=opencode
 COPY deploy/locks/npm.txt ./

@@ -88,7 +88,11 @@ class Backend(Protocol):
     may be called by another task meanwhile."""
 
     name: ClassVar[str]
-    capabilities: ClassVar[frozenset[Capability]]
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do. May become less when the CLI has told, which `start` makes it do."""
+        ...
 
     @classmethod
     def probe(cls, env: Mapping[str, str]) -> Usability:

@@ -1,15 +1,19 @@
 """`python3 select.py NAME...`: reduce the pinned packages beside this file to those CLIs.
 
 Run while the agent's image is built, before `npm ci`, which wants package.json and its lock file
-to agree. A CLI's packages are called NAME-..., one a platform, of which npm takes the right one.
+to agree. A CLI has a package for each platform, of which npm takes the right one.
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+_PLATFORM = re.compile(r"-(linux|darwin)-(x64|arm64)$")
+_PACKAGES = {"claude": "claude-code"}
+"""Where the program has another name than its packages."""
 
 
 def main(clis: list[str]) -> int:
@@ -36,7 +40,9 @@ def _of(named: dict[str, Any], clis: list[str]) -> dict[str, Any]:
 
 
 def _is_of(name: str, clis: list[str]) -> bool:
-    return any(name.rpartition("/")[2].startswith(f"{cli}-") for cli in clis)
+    """A CLI's package has its name, and a platform behind it; codex-acp is none of codex."""
+    stem = _PLATFORM.sub("", name.rpartition("/")[2])
+    return stem in {_PACKAGES.get(cli, cli) for cli in clis}
 
 
 if __name__ == "__main__":

@@ -38,6 +38,11 @@ def codex() -> Path:
     return _binary(f"codex-{_machine()}", f"vendor/{target}/bin/codex")
 
 
+def codex_acp() -> Path:
+    """The pinned codex-acp's binary, installed first if need be. Raises Missing."""
+    return _binary(f"@zed-industries/codex-acp-{_machine()}", "bin/codex-acp")
+
+
 def prepare_home(home: Path) -> None:
     """Make a home in which opencode finds what it would else fetch from the network.
 

@@ -50,14 +50,16 @@ _MODEL_KEYS = tuple(
         "XAI",
     )
 )
+_CLAUDE = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "ANTHROPIC_BASE_URL",
+    "CLAUDE_CODE_OAUTH_TOKEN",
+)
 _CREDENTIALS = {
-    "claude_code": (
-        "ANTHROPIC_API_KEY",
-        "ANTHROPIC_AUTH_TOKEN",
-        "ANTHROPIC_BASE_URL",
-        "CLAUDE_CODE_OAUTH_TOKEN",
-    ),
-    "codex": ("OPENAI_API_KEY",),
+    "acp": tuple(dict.fromkeys((*_MODEL_KEYS, *_CLAUDE, "OPENAI_BASE_URL", "OPENCODE_BASE_URL"))),
+    "claude_code": _CLAUDE,
+    "codex": ("OPENAI_API_KEY", "OPENAI_BASE_URL"),
     "opencode": (*_MODEL_KEYS, "OPENCODE_BASE_URL"),
 }
 """What each backend reads of the Secret with model credentials, where it is there."""

@@ -8,6 +8,7 @@ import pytest
 
 from agent_runtime.processes import end_leftover
 from tests.agent_runtime.backends.rigs import (
+    AcpRig,
     ClaudeCodeRig,
     CodexRig,
     CommandRig,
@@ -46,6 +47,11 @@ def claude_binary() -> Path:
 
 
 @pytest.fixture(scope="session")
+def codex_acp_binary() -> Path:
+    return _installed("codex-acp", install.codex_acp)
+
+
+@pytest.fixture(scope="session")
 def codex_binary() -> Path:
     return _installed("codex", install.codex)
 
@@ -78,7 +84,12 @@ def codex(place: Place, model: StubModel, codex_binary: Path) -> CodexRig:
     return CodexRig(place, codex_binary, model)
 
 
-@pytest.fixture(params=["claude_code", "codex", "command", "opencode"])
+@pytest.fixture
+def acp(place: Place, model: StubModel, opencode_binary: Path) -> AcpRig:
+    return AcpRig(place, opencode_binary, model)
+
+
+@pytest.fixture(params=["acp", "claude_code", "codex", "command", "opencode"])
 def rig(request: pytest.FixtureRequest, place: Place) -> Rig:
     if request.param == "command":
         return CommandRig(place)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from agent_runtime.backends.acp import AcpBackend
 from agent_runtime.backends.claude_code import ClaudeCodeBackend
 from agent_runtime.backends.codex import CodexBackend
 from agent_runtime.backends.command import CommandBackend
@@ -286,3 +287,28 @@ class CodexRig(ModelRig):
         options = [{"label": label, "description": label.lower()} for label in labels]
         asked = {"id": "q1", "header": "Pick", "question": question, "options": options}
         return Call("request_user_input", {"questions": [asked]})
+
+
+class AcpRig(OpenCodeRig):
+    """`opencode acp`, which asks because its configuration says so."""
+
+    tools: ClassVar[Mapping[str, str]] = {"edit": "write", "execute": "run"}
+
+    def make(self) -> Backend:
+        return self.make_acp()
+
+    def make_acp(self, *, session_id: str = "", model: str = "") -> AcpBackend:
+        config = opencode_config(self.model.url, permission={"edit": "ask", "bash": "ask"})
+        return AcpBackend.create(
+            self.place.context(
+                options={"FORGE_ACP_COMMAND": shlex.join([str(self.binary), "acp"])},
+                env={"OPENCODE_CONFIG_CONTENT": config},
+                session_id=session_id,
+                model=model,
+            )
+        )
+
+    def make_missing(self) -> Backend:
+        return AcpBackend.create(
+            self.place.context(options={"FORGE_ACP_COMMAND": "no-such-command-here --acp"})
+        )
