@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+_COST_DIGITS = 9
+"""Of a dollar; beyond is what adding makes of it."""
+
 
 class Outcome(StrEnum):
     """How a turn ended."""
@@ -77,7 +80,7 @@ class Usage:
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
-            cost_usd=sum(costs) if costs else None,
+            cost_usd=round(sum(costs), _COST_DIGITS) if costs else None,
         )
 
 

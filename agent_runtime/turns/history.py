@@ -134,4 +134,6 @@ class _Tool(msgspec.Struct):
 
 
 def _moment(unix_ms: int) -> str:
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    """As payloads tell it: RFC 3339, in UTC."""
+    at = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -45,7 +45,7 @@ _MESSAGE: dict[str, Any] = {
     "role": "assistant",
     "request_id": "req_0123456789abcdef",
     "session_id": "ses_1",
-    "timestamp": "2026-01-02T03:04:05.000+00:00",
+    "timestamp": "2026-01-02T03:04:05.000Z",
     "text": "Hello!",
     "usage": {"input_tokens": 12, "output_tokens": 3},
     "outcome": "completed",

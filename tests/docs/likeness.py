@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 
 _NAMES = (
-    r"(?:agt-|req_)[0-9a-f]{16}|\bk[0-9a-f]{8}\b|fk_[A-Za-z0-9_-]{43}|\b[0-9a-f]{64}\b"
+    r"(?:per|que|ses|prt)_[0-9A-Za-z]{20,40}"
+    r"|(?:agt-|req_)[0-9a-f]{16}|\bk[0-9a-f]{8}\b|fk_[A-Za-z0-9_-]{43}|\b[0-9a-f]{64}\b"
     r"|(?<=unix:)/[^\s\"]+\.sock"
 )
 """Made anew each time, and used again later on the page."""

@@ -1,10 +1,15 @@
 """Every session that a page shows has been typed here before: commands and what came."""
 
+from contextlib import AsyncExitStack
+from pathlib import Path
+
 import pytest
 
+from tests.cli import install
 from tests.docs.page import ROOT, steps
+from tests.docs.scripts import settings_of
 from tests.docs.session import session
-from tests.peers.gateway import House
+from tests.peers.gateway import house
 
 PAGES = sorted(
     str(path.relative_to(ROOT))
@@ -19,8 +24,14 @@ def test_the_readme_has_a_session() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_a_page_shows_what_happens(page: str, place: House) -> None:
+async def test_a_page_shows_what_happens(page: str, tmp_path: Path) -> None:
     """Commands and output of a page are real, but for ids, times and addresses."""
-    async with session(place) as shell:
+    async with AsyncExitStack() as stack:
+        try:
+            settings = await stack.enter_async_context(settings_of(page, tmp_path))
+        except install.Missing as missing:
+            pytest.skip(f"no opencode: {missing}")
+        place = await stack.enter_async_context(house(tmp_path, **settings))
+        shell = await stack.enter_async_context(session(place))
         for step in steps(page):
             await shell.run(step)
