@@ -91,6 +91,9 @@ class OpenNotes:
         age_s = turn.age_ms / 1000 if turn.generation <= 1 else 0.0
         due_s = self._now() + max(self._timing.note_after_s - max(age_s, 0.0), 0.0)
         self._held[turn.request_id] = Held(turn.ticket, turn.generation, due_s)
+        if self._timer is not None and due_s < self._timer.when():
+            self._timer.cancel()
+            self._timer = None
         self._arm()
 
     def settled(self, request_id: str, mark: Mark) -> None:

@@ -32,15 +32,7 @@ class Reconcile:
         Raises:
             GatewayError: not now.
         """
-        drained_as = self._ledger.drained_as(pod.agent_id)
-        settled: list[Note] = []
-        unknown: list[Note] = []
-        for note in self._unaccounted(pod):
-            turn = await self._journals.turn(pod, note.request_id)
-            if turn is not None and turn.delivery in _SETTLED:
-                settled.append(note)
-            elif turn is None and drained_as == pod.pod_uid:
-                unknown.append(note)
+        settled, unknown = await self._asked(pod)
         if not (settled or unknown):
             return
 
@@ -53,10 +45,21 @@ class Reconcile:
 
         await self._notes.edit(pod.agent_id, decide)
         names = [note.request_id for note in unknown]
-        log.info(
-            "notes_reconciled",
-            extra={"agent": pod.agent_id, "settled": len(settled), "lost": names},
-        )
+        fields = {"agent": pod.agent_id, "settled": len(settled), "lost": names}
+        log.info("notes_reconciled", extra=fields)
+
+    async def _asked(self, pod: PodNotes) -> tuple[list[Note], list[Note]]:
+        """Notes of turns that are settled, and of turns that the journal should know."""
+        drained_as = self._ledger.drained_as(pod.agent_id)
+        settled: list[Note] = []
+        unknown: list[Note] = []
+        for note in self._unaccounted(pod):
+            turn = await self._journals.turn(pod, note.request_id)
+            if turn is not None and turn.delivery in _SETTLED:
+                settled.append(note)
+            elif turn is None and drained_as == pod.pod_uid:
+                unknown.append(note)
+        return settled, unknown
 
     def _unaccounted(self, pod: PodNotes) -> list[Note]:
         held = self._ledger.held(pod.agent_id)
