@@ -21,6 +21,17 @@ def cluster() -> Node:
     return node.attach(os.environ["FORGE_TEST_NODE"], components.build())
 
 
+@pytest.fixture
+def mortal_apiserver(cluster: Node) -> Node:
+    """For tests that kill the API server. Kubernetes' own programs take half a minute to find it
+    again, so such tests come after all others."""
+    return cluster
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: "mortal_apiserver" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session")
 def gate() -> Iterator[Gate]:
     """Agents of `deployment` get onto the node through it."""

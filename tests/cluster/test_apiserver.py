@@ -18,7 +18,7 @@ _PER_S = 20
 
 
 async def test_turns_and_webhooks_go_on_without_the_api_server(
-    cluster: Node, deployment: Deployment, client: Client, receiver: NodeReceiver
+    mortal_apiserver: Node, deployment: Deployment, client: Client, receiver: NodeReceiver
 ) -> None:
     """For 20 s nobody answers: messages are still accepted, run and told to their finals. Then
     every gateway's cache is right again: what was made and deleted since is seen by both."""
@@ -26,7 +26,7 @@ async def test_turns_and_webhooks_go_on_without_the_api_server(
     events = int(_DOWN_S * _PER_S)
     long = await client.send(agent, counting(events, per_s=_PER_S), receiver.url)
     await receiver.wait(1)
-    async with no_apiserver(cluster) as went_s:
+    async with no_apiserver(mortal_apiserver) as went_s:
         short = await client.send(other, "echo meanwhile", receiver.url)
         assert short.status_code == 202
         assert text(first_seen(await turn(receiver, short.json()["request_id"]))) == "meanwhile\n"
@@ -38,7 +38,7 @@ async def test_turns_and_webhooks_go_on_without_the_api_server(
     assert text(payloads) == counted(events)
     assert max(b.at_s - a.at_s for a, b in pairwise(hooks)) < 5
     await deployment.run("delete", f"pod/ada-{doomed}", "--force", "--grace-period=0")
-    made = await client.create()
+    made = await client.begin()
     for replica in await deployment.replicas():
         async with deployment.client(url=replica.url) as direct:
             await until_seen(direct, there={agent, other, made}, gone={doomed})

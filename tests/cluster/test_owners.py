@@ -28,7 +28,7 @@ async def test_an_owner_sees_and_reaches_only_their_own_agents(
     """Commas, equals signs, selectors, 300 characters, unicode: each owner's list has the one
     agent of theirs, under the name that they gave, and anybody else's is unknown to them."""
     async with gate.closed(), deployment.client() as anybody:
-        agents = {owner: await made(anybody, owner) for owner in OWNERS}
+        agents = {owner: await Client(anybody.http, owner).begin() for owner in OWNERS}
         for owner, agent in agents.items():
             listed = await anybody.http.get("/api/v1/agents", params={"user_id": owner})
             shown = {one["agent_id"]: one["user_id"] for one in listed.json()["agents"]}
@@ -42,11 +42,3 @@ async def test_an_owner_sees_and_reaches_only_their_own_agents(
             assert (await others.delete(agent)).status_code == 404
         for owner, agent in agents.items():
             assert (await Client(anybody.http, owner).delete(agent)).status_code == 204
-
-
-async def made(anybody: Client, owner: str) -> str:
-    asked = {"owner_id": owner, "backend": "command"}
-    answer = await anybody.http.post("/api/v1/agents?wait=false", json=asked)
-    assert answer.status_code == 201, (owner, answer.text)
-    assert answer.json()["user_id"] == owner
-    return str(answer.json()["agent_id"])

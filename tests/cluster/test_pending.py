@@ -10,22 +10,13 @@ from tests.peers.gateway import Client
 NOTES = "forge.dev/note."
 
 
-async def pending(client: Client) -> str:
-    """The id of a new agent that need not be ready."""
-    asked = {"owner_id": client.user, "backend": "command"}
-    answer = await client.http.post("/api/v1/agents?wait=false", json=asked)
-    assert answer.status_code == 201, answer.text
-    assert answer.json()["ready"] is False
-    return str(answer.json()["agent_id"])
-
-
 async def test_messages_wait_on_the_pod_and_run_in_order(
     deployment: Deployment, gate: Gate, client: Client, receiver: NodeReceiver
 ) -> None:
     """202 while the pod is Pending, sealed on the pod; once it is ready all of them run, each
     once, in the order in which they came; repeats and conflicts are recognised before and after."""
     async with gate.closed():
-        agent = await pending(client)
+        agent = await client.begin()
         sent = [
             await client.send(
                 agent, f"echo {n}", receiver.url, webhook_secret=SECRET, request_id=f"m{n}"

@@ -69,8 +69,9 @@ async def started(house: House) -> GatewayProcess:
 async def life_of_an_agent(gateway: GatewayProcess) -> str:
     """One that cannot be waited for, one that is made, gets a message and is deleted, and one that
     nobody knows. What was answered, all in one text."""
-    async with gateway.client() as client:
-        said = [(await client.http.post("/api/v1/agents", json={"owner_id": "ada"})).text]
+    async with gateway.client() as client, asyncio.TaskGroup() as group:
+        waiting = client.http.post("/api/v1/agents", json={"owner_id": "ada"})
+        impatient = group.create_task(waiting)
         asked = {"owner_id": "ada", "env": {"WORD": "quince"}}
         made = await client.http.post("/api/v1/agents?wait=false", json=asked)
         agent = made.json().get("agent_id", "unknown")
@@ -79,8 +80,8 @@ async def life_of_an_agent(gateway: GatewayProcess) -> str:
         )
         deleted = await client.delete(agent)
         unknown = await client.get("unknown")
-    answers = (made, message, deleted, unknown)
-    return "".join([*said, *(answer.text for answer in answers)])
+        answers = (made, message, deleted, unknown, await impatient)
+    return "".join(answer.text for answer in answers)
 
 
 async def refused(gateway: GatewayProcess, permission: Permission, told: str) -> None:

@@ -10,7 +10,6 @@ from tests.cluster.outside import gateway_outside
 from tests.cluster.place import Place, finalizers, fresh_place
 from tests.cluster.receiving import NodeReceiver
 from tests.e2e.story import SECRET, of, signed, turn
-from tests.peers.gateway import Client
 
 TOO_LARGE = {"FORGE_AGENT_CPU_REQUEST": "1000", "FORGE_AGENT_CPU": "1000"}
 NO_IMAGE = {"AGENT_IMAGE_TAG": "absent"}
@@ -39,9 +38,9 @@ async def test_turns_of_an_agent_that_never_starts_fail_with_the_reason(
 ) -> None:
     """GET says why it is not ready; after the start deadline each waiting turn has one final,
     AGENT_START_FAILED with the same words, signed; the pod carries nothing any more."""
-    given = {**settings, "FORGE_START_DEADLINE": "5s"}
+    given = {**settings, "FORGE_START_DEADLINE": "3s"}
     async with gateway_outside(tmp_path, place, **given) as gateway, gateway.client() as client:
-        agent = await waiting(client)
+        agent = await client.begin()
         for name in ("one", "two"):
             told = {"webhook_secret": SECRET, "request_id": name}
             assert (await client.send(agent, "echo", receiver.url, **told)).status_code == 202
@@ -83,10 +82,3 @@ async def test_an_agent_that_pod_security_refuses(tmp_path: Path, place: Place) 
     with pytest.raises(AssertionError, match=r"pods would be refused.*runAsNonRoot"):
         async with gateway_outside(tmp_path, place, **given):
             pass
-
-
-async def waiting(client: Client) -> str:
-    """The id of a new agent that need not be ready."""
-    answer = await client.http.post("/api/v1/agents?wait=false", json={"owner_id": client.user})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["agent_id"])

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from tests.cluster.contents import counted, counting
 from tests.cluster.deployment import Deployment
-from tests.cluster.place import finalizers
+from tests.cluster.outside import gateway_outside
+from tests.cluster.place import finalizers, fresh_place
 from tests.cluster.receiving import NodeReceiver
 from tests.e2e.story import SECRET, first_seen, of, signed, text, turn, whole
 from tests.peers.gateway import Client
@@ -53,22 +55,20 @@ async def test_a_rolling_restart_under_load_is_seen_by_nobody(
         assert text(payloads) == counted(20)
 
 
-async def test_gateways_that_stop_with_nothing_open_leave_no_finalizer(
-    deployment: Deployment, client: Client, receiver: NodeReceiver
+async def test_a_gateway_that_stops_with_nothing_open_leaves_no_finalizer(
+    tmp_path: Path, receiver: NodeReceiver
 ) -> None:
     """What a turn needed on its pod is gone with the turn, so pods can be deleted without any
     gateway."""
-    agent = await client.create()
-    answer = await client.send(agent, "echo begun; sleep 3", receiver.url)
-    await deployment.until_noted(agent)
-    await turn(receiver, answer.json()["request_id"])
-    await deployment.run("scale", "deployment/forge-gateway", "--replicas=0")
-    try:
-        await deployment.all_ready()
-        pod = await deployment.pod(agent)
-    finally:
-        await deployment.run("scale", "deployment/forge-gateway", "--replicas=2")
-        await deployment.run("rollout", "status", "deployment/forge-gateway")
+    with fresh_place() as place:
+        async with gateway_outside(tmp_path, place) as gateway:
+            async with gateway.client() as client:
+                agent = await client.create()
+                answer = await client.send(agent, "echo begun; sleep 2", receiver.url)
+                await place.until_noted(agent)
+                await turn(receiver, answer.json()["request_id"])
+            assert await gateway.stop() == 0
+            pod = await place.pod(agent)
     assert pod is not None
     assert finalizers(pod) == []
 

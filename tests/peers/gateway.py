@@ -162,6 +162,13 @@ class Client:
         assert answer.status_code == 201, answer.text
         return str(answer.json()["agent_id"])
 
+    async def begin(self, **body: Any) -> str:
+        """The same, of one that need not be ready."""
+        asked = {"owner_id": self.user, "backend": "command", **body}
+        answer = await self.http.post("/api/v1/agents?wait=false", json=asked)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["agent_id"])
+
     async def send(
         self, agent_id: str, content: str, webhook_url: str, **body: Any
     ) -> httpx.Response:
