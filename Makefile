@@ -66,7 +66,7 @@ proto: $(READY) ## generate the modules beside the .proto files
 		--plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=. $(PROTOS)
 
 .PHONY: docs
-docs: $(READY) ## make docs/settings.md and the list of faults in docs/reliability.md
+docs: $(READY) ## make docs/settings.md, the faults in docs/reliability.md, the README's capabilities
 	$(BIN)/python -m tests.checks --write
 
 .PHONY: images

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.checks import documented, faults, generated, image_locks, settings_page
+from tests.checks import capabilities, documented, faults, generated, image_locks, settings_page
 
 
 def main(arguments: list[str]) -> int:
@@ -10,12 +10,14 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--write"]:
         settings_page.write()
         faults.write()
+        capabilities.write()
         return 0
     wrong = [
         *generated.differences(),
         *image_locks.differences(),
         *settings_page.differences(),
         *faults.differences(),
+        *capabilities.differences(),
         *documented.differences(),
     ]
     sys.stderr.writelines(f"{sentence}\n" for sentence in wrong)

@@ -17,7 +17,7 @@ _TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 def pages() -> list[Path]:
     return [
         ROOT / "README.md",
-        *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
         *sorted((ROOT / "deploy").rglob("README.md")),
     ]
 

@@ -132,7 +132,11 @@ class ModelRig(Rig):
         """Prepare the user's home."""
 
     def make(self) -> Backend:
-        return self.make_with()
+        return self.make_again("")
+
+    def make_again(self, session_id: str) -> Backend:
+        """As the next runtime would."""
+        return self.make_with(session_id=session_id)
 
     @abstractmethod
     def make_with(
@@ -152,6 +156,8 @@ class ModelRig(Rig):
         self.model.script(*replies)
         return "Do as you were told."
 
+    other_model: ClassVar[str] = "other-model"
+    """Another than the one that it begins with, which the stub answers for, too."""
     tools: ClassVar[Mapping[str, str]]
     """What each of the calls below is for, by the CLI's own name of the tool."""
 
@@ -171,6 +177,7 @@ class ModelRig(Rig):
 
 
 class OpenCodeRig(ModelRig):
+    other_model = "stub/other-model"
     tools: ClassVar[Mapping[str, str]] = {
         "edit": "write",
         "write": "write",
@@ -213,6 +220,7 @@ class OpenCodeRig(ModelRig):
 
 
 class ClaudeCodeRig(ModelRig):
+    other_model = "claude-haiku-4-5"
     tools: ClassVar[Mapping[str, str]] = {"Write": "write", "Bash": "run", "AskUserQuestion": "ask"}
 
     def make_with(
@@ -294,8 +302,8 @@ class AcpRig(OpenCodeRig):
 
     tools: ClassVar[Mapping[str, str]] = {"edit": "write", "execute": "run"}
 
-    def make(self) -> Backend:
-        return self.make_acp()
+    def make_again(self, session_id: str) -> Backend:
+        return self.make_acp(session_id=session_id)
 
     def make_acp(self, *, session_id: str = "", model: str = "") -> AcpBackend:
         config = opencode_config(self.model.url, permission={"edit": "ask", "bash": "ask"})

@@ -31,7 +31,7 @@ def opencode_config(model_url: str, **more: Any) -> str:
                 "npm": "@ai-sdk/openai-compatible",
                 "name": "Stub",
                 "options": {"baseURL": model_url, "apiKey": KEY},
-                "models": {"stub-model": named},
+                "models": {"stub-model": named, "other-model": named},
             }
         },
         **more,

@@ -69,6 +69,10 @@ class StubModel:
         """Say these next, in order."""
         self._script.extend(replies)
 
+    def forget(self) -> None:
+        """What has been scripted and not been said."""
+        self._script.clear()
+
     def routes(self) -> list[web.RouteDef]:
         return [
             web.post("/v1/chat/completions", self._handler(_CHAT)),

@@ -1,0 +1,38 @@
+"""A backend has the capabilities that it declares, and no others."""
+
+import pytest
+
+from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.message import Message
+from agent_runtime.model import Kind
+from tests.agent_runtime.backends.rigs import CommandRig, ModelRig, Rig
+from tests.agent_runtime.backends.showing import Showing
+from tests.agent_runtime.backends.sink import RecordingSink
+
+
+@pytest.mark.timeout(300)
+async def test_it_can_do_what_it_declares(rig: Rig) -> None:
+    """The table in the README is made of what is declared; this makes every cell of it true.
+
+    What is declared and not seen fails here, and so does what is seen and not declared.
+    """
+    if isinstance(rig, ModelRig):
+        seen = await Showing(rig).show()
+    else:
+        assert isinstance(rig, CommandRig)
+        seen = await _show_command(rig)
+    assert sorted(seen) == sorted(rig.make().capabilities)
+
+
+async def _show_command(rig: CommandRig) -> frozenset[Capability]:
+    """It asks nothing, remembers nothing and counts nothing; it is told model and mode."""
+    backend, sink = rig.make(), RecordingSink()
+    await backend.start()
+    await backend.set_model("some-model")
+    await backend.set_permission_mode("default")
+    end = await backend.prompt(Message("echo $AGENT_MODEL $PERMISSION_MODE"), sink)
+    await backend.stop()
+    assert sink.said == "some-model default\n"
+    assert (end.usage, sink.sessions) == (None, [])
+    assert {event.kind for event in sink.events} == {Kind.TEXT_DELTA}
+    return frozenset({Capability.SET_MODEL, Capability.SET_PERMISSION_MODE})
