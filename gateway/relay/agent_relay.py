@@ -101,6 +101,11 @@ class AgentRelay:
         """Whether it may have left something undelivered."""
         return bool(self._turns) or not self._greeted
 
+    @property
+    def takes_notes(self) -> bool:
+        """Whether turns that stay unsettled are noted outside the agent."""
+        return self._noted is not None
+
     async def run(self, stream: Stream) -> End:
         """Relay until the stream ends, for whatever reason."""
         self._stream = stream

@@ -105,6 +105,22 @@ class Attachments:
         if attachment is not None and attachment.relay is not None:
             attachment.relay.leave(request_ids)
 
+    def relays_unnoted(self, agent_id: str) -> bool:
+        """Whether its relay here takes no notes: it began when the journal was to be kept."""
+        attachment = self._attachments.get(agent_id)
+        relay = attachment.relay if attachment is not None else None
+        return relay is not None and not relay.takes_notes
+
+    async def renew(self, agent_id: str) -> None:
+        """Put another relay in the place of this gateway's, after the posts in flight."""
+        attachment = self._attachments.get(agent_id)
+        if attachment is None or attachment.relay is None:
+            return
+        attachment.wanted.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.release_s):
+                await attachment.relay.finish()
+
     async def release(self, agent_id: str) -> None:
         """End this gateway's relay of the agent, after the posts in flight."""
         attachment = self._attachments.get(agent_id)

@@ -58,8 +58,14 @@ class Care:
             return bool(self._ledger.held(agent_id))
         if _is_lost(pod, self._ledger):
             return True
-        lives = pod.answers and pod.fate != "lost"
-        return lives and (not pod.drained or self._wants_relay(pod) or self._may_compare(pod))
+        if not pod.answers or pod.fate == "lost":
+            return False
+        return (
+            not pod.drained
+            or self._wants_notes(pod)
+            or self._wants_relay(pod)
+            or self._may_compare(pod)
+        )
 
     async def give(self, agent_id: str) -> float | None:
         """Do what there is; in how many seconds there is more, None: when it changes.
@@ -89,7 +95,9 @@ class Care:
         """What an agent that lives needs: to be drained, relayed, and told of truly."""
         if not pod.drained:
             pod = await self._drain.run(pod.agent_id)
-        if self._wants_relay(pod):
+        if self._wants_notes(pod):
+            await self._attachments.renew(pod.agent_id)
+        elif self._wants_relay(pod):
             self._of(pod.agent_id).attached_s = _now()
             self._attachments.ensure(pod.agent_id)
         elif self._may_compare(pod):
@@ -102,6 +110,10 @@ class Care:
             await self._journals.drained(pod)
             self._ledger.drained(pod.agent_id, pod.pod_uid)
         await self._reconcile.run(pod)
+
+    def _wants_notes(self, pod: PodNotes) -> bool:
+        """An agent that is deleted loses its volume: what it still owes is noted from then on."""
+        return not pod.keeps_journal and self._attachments.relays_unnoted(pod.agent_id)
 
     def _wants_relay(self, pod: PodNotes) -> bool:
         if not _has_open(pod) or self._attachments.relays(pod.agent_id):

@@ -123,6 +123,17 @@ async def test_an_agent_with_a_volume_of_its_own_gets_none() -> None:
         assert home.cluster.asked == 0
 
 
+async def test_an_agent_whose_volume_goes_gets_notes_from_then_on() -> None:
+    """It is deleted, and what it still owes must outlive its pod."""
+    async with town(facts={"keeps_journal": True}) as home:
+        relay = await home.relayed()
+        relay.open_turn("r1", home.ticket("r1"), age_ms=60_000)
+        home.cluster.change(AGENT, keeps_journal=False)
+        renewed = await home.agent.relay(2)
+        renewed.open_turn("r1", home.ticket("r1"), age_ms=60_000)
+        await home.until(lambda: "r1" in home.cluster.notes(AGENT))
+
+
 async def test_closing_in_order_leaves_no_note_of_what_is_settled() -> None:
     """A gateway that is shut down in mid-post still removes the note it is owed."""
     async with town() as home:
