@@ -89,6 +89,7 @@ class ScriptedNotes:
 
     def __init__(self, cluster: Cluster) -> None:
         self.lags = False
+        self.looks = 0
         self._cluster = cluster
         self._cache: dict[str, _Pod] = dict(cluster.pods)
         self._changed: Callable[[str], None] = lambda _: None
@@ -109,6 +110,7 @@ class ScriptedNotes:
             self.see(agent_id)
 
     def of(self, agent_id: str) -> PodNotes | None:
+        self.looks += 1
         pod = self._cache.get(agent_id)
         return pod.at if pod else None
 

@@ -140,7 +140,8 @@ class OpenNotes:
         self._timer = None
         if self._due(self._notes.of(self._agent_id)):
             self._write_soon()
-        else:
+        else:  # it may not be noted as things are
+            self._not_before_s = self._now() + self._timing.note_gather_s
             self._arm()
 
     def _write_soon(self) -> None:

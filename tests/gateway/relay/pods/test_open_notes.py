@@ -123,6 +123,19 @@ async def test_an_agent_with_a_volume_of_its_own_gets_none() -> None:
         assert home.cluster.asked == 0
 
 
+async def test_turns_that_may_not_be_noted_now_keep_nobody_busy() -> None:
+    """Its volume was seen only after its relay had begun, so there is nothing to write."""
+    async with town(look_s=60.0) as home:
+        relay = await home.relayed()
+        home.cluster.change(AGENT, keeps_journal=True)
+        relay.open_turn("r1", home.ticket("r1"), age_ms=60_000)
+        await home.agent.noticed.until(lambda: bool(home.gateway.ledger.held(AGENT)))
+        before = home.gateway.notes.looks
+        for _ in range(1000):
+            await asyncio.sleep(0)  # as many rounds of the event loop
+        assert home.gateway.notes.looks - before < 10
+
+
 async def test_an_agent_whose_volume_goes_gets_notes_from_then_on() -> None:
     """It is deleted, and what it still owes must outlive its pod."""
     async with town(facts={"keeps_journal": True}) as home:
