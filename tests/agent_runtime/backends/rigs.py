@@ -176,6 +176,9 @@ class ModelRig(Rig):
         return self.script(Call(tool, arguments), Say("Done."))
 
 
+_MODELS = ("stub-model", "other-model")
+
+
 class OpenCodeRig(ModelRig):
     other_model = "stub/other-model"
     tools: ClassVar[Mapping[str, str]] = {
@@ -194,7 +197,7 @@ class OpenCodeRig(ModelRig):
         return OpenCodeBackend.create(
             self.place.context(
                 options={"FORGE_OPENCODE_BIN": str(self.binary)},
-                env={"OPENCODE_CONFIG_CONTENT": opencode_config(self.model.url)},
+                env={"OPENCODE_CONFIG_CONTENT": opencode_config(self.model.url, models=_MODELS)},
                 permission_mode=permission_mode,
                 session_id=session_id,
                 model=model,
@@ -306,7 +309,9 @@ class AcpRig(OpenCodeRig):
         return self.make_acp(session_id=session_id)
 
     def make_acp(self, *, session_id: str = "", model: str = "") -> AcpBackend:
-        config = opencode_config(self.model.url, permission={"edit": "ask", "bash": "ask"})
+        config = opencode_config(
+            self.model.url, models=_MODELS, permission={"edit": "ask", "bash": "ask"}
+        )
         return AcpBackend.create(
             self.place.context(
                 options={"FORGE_ACP_COMMAND": shlex.join([str(self.binary), "acp"])},

@@ -1,5 +1,6 @@
 """What makes each CLI talk to the stub model, and to nobody else."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ ANTHROPIC_MODEL = "claude-sonnet-4-5"
 KEY = "not-a-key"
 
 
-def opencode_config(model_url: str, **more: Any) -> str:
+def opencode_config(model_url: str, *, models: Sequence[str] = ("stub-model",), **more: Any) -> str:
     """For OPENCODE_CONFIG_CONTENT: the stub is the one provider there is."""
     named = {
         "name": "Stub",
@@ -31,7 +32,7 @@ def opencode_config(model_url: str, **more: Any) -> str:
                 "npm": "@ai-sdk/openai-compatible",
                 "name": "Stub",
                 "options": {"baseURL": model_url, "apiKey": KEY},
-                "models": {"stub-model": named, "other-model": named},
+                "models": dict.fromkeys(models, named),
             }
         },
         **more,
