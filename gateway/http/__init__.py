@@ -12,7 +12,7 @@ From the outside in:
     events (eventstream), turns, tokens, health, metrics, openapi, docs
                   one resource each
     operations    what a resource is made of   callers, apikeys   who calls
-    bodies        bounded bodies into models   forms        the texts of the wire
+    bodies        bounded bodies into models   forms, numbers   the texts of the wire
     problems      the one form of errors
 
 Resources are data (`Operation`): the same objects route a request and describe

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from gateway.http.agentmodels import OwnerQuery
 from gateway.http.agents import ONE, own_agent
 from gateway.http.eventstream import EVENT_STREAM, EventStream, Lists, Streams
-from gateway.http.forms import Limit, RequestId, Seq, plain
+from gateway.http.forms import RequestId, plain
+from gateway.http.numbers import Limit, Seq
 from gateway.http.operations import Answer, Call, Header, Operation, json_response
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent, Page, Stretch

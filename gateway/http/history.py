@@ -10,7 +10,8 @@ from starlette.responses import Response, StreamingResponse
 
 from gateway.http.agentmodels import OwnerQuery
 from gateway.http.agents import ONE, own_agent
-from gateway.http.forms import Cursor, MessageLimit, plain
+from gateway.http.forms import plain
+from gateway.http.numbers import Cursor, MessageLimit
 from gateway.http.operations import Answer, Call, Operation, json_response
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent, MessagePage

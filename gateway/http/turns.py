@@ -13,7 +13,8 @@ from gateway.http.agentmodels import OwnerQuery
 from gateway.http.agents import ONE, own_agent
 from gateway.http.bodies import Body
 from gateway.http.delivery import target_of
-from gateway.http.forms import MAX_SEQ, RequestId, WebhookSecret, WebhookUrl, plain
+from gateway.http.forms import RequestId, WebhookSecret, WebhookUrl, plain
+from gateway.http.numbers import MAX_SEQ
 from gateway.http.operations import Answer, Call, Operation, json_response
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent, DeliveryState, Outcome, Target, TurnPage, TurnReport, TurnState

@@ -38,7 +38,7 @@ async def test_a_wrong_method_is_405_and_says_which_are_right(door: Door) -> Non
     assert answer.headers["allow"] == "GET, HEAD, OPTIONS, POST"
     assert answer.json()["error"] == "method_not_allowed"
     answer = await door.http.request("PUT", f"{AGENTS}/a1")
-    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS"
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
     assert (await door.http.request("TRACE", "/healthz")).status_code == 405
 
 
