@@ -1,0 +1,127 @@
+"""The real Claude Code, Codex and codex-acp behind the HTTP API, against the stub model."""
+
+import os
+import shlex
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli import install
+from tests.e2e.story import SECRET, first_seen, signed, text, turn, whole
+from tests.gateway.cli.leftovers import runtimes_of
+from tests.peers.gateway import Client, House, house
+from tests.peers.receiver import Receiver
+from tests.peers.stub_model import (
+    ANTHROPIC_MODEL,
+    KEY,
+    Say,
+    Stall,
+    StubModel,
+    claude_env,
+    codex_config,
+    stub_model,
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A house in which that backend is usable, and the model of its agents."""
+
+    backend: str
+    agents_model: str
+    house: House
+    model: StubModel
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[StubModel]:
+    async with stub_model() as made:
+        yield made
+
+
+@pytest.fixture(params=["acp", "claude_code", "codex"])
+async def stage(
+    request: pytest.FixtureRequest, tmp_path: Path, model: StubModel
+) -> AsyncIterator[Stage]:
+    """All three could be used: the gateway has the keys of all, an agent gets its own."""
+    try:
+        programs = {
+            "FORGE_ACP_COMMAND": shlex.quote(str(install.codex_acp())),
+            "FORGE_CLAUDE_CODE_BIN": str(install.claude()),
+            "FORGE_CODEX_BIN": str(install.codex()),
+        }
+    except install.Missing as missing:
+        pytest.skip(f"a CLI is missing: {missing}")
+    (tmp_path / ".codex").mkdir()
+    (tmp_path / ".codex" / "config.toml").write_text(codex_config(model.url))
+    settings = {**programs, **claude_env(model.root), "OPENAI_API_KEY": KEY}
+    agents_model = ANTHROPIC_MODEL if request.param == "claude_code" else ""
+    async with house(tmp_path, **settings) as made:
+        yield Stage(request.param, agents_model, made, model)
+
+
+@pytest.fixture
+def place(stage: Stage) -> House:
+    """The house of the client."""
+    return stage.house
+
+
+async def say(
+    client: Client, receiver: Receiver, agent: str, words: str
+) -> list[dict[str, object]]:
+    """Send a message; its payloads up to the final, all signatures checked."""
+    answer = await client.send(agent, words, receiver.url, webhook_secret=SECRET)
+    assert answer.status_code == 202, answer.text
+    hooks = await turn(receiver, answer.json()["request_id"], within_s=60)
+    for hook in hooks:
+        signed(hook)
+    payloads = first_seen(hooks)
+    whole(payloads)
+    return payloads
+
+
+async def test_a_killed_runtime_resumes_the_session(
+    stage: Stage, client: Client, receiver: Receiver
+) -> None:
+    """A conversation; kill -9 in mid-turn: AGENT_RESTARTED; then it goes on where it was.
+
+    The agent's CLI has the keys of its own provider and of no other.
+    """
+    more = {"model": stage.agents_model} if stage.agents_model else {}
+    agent = await client.create(backend=stage.backend, **more)
+    stage.model.script(Say("Noted.", think="Hm."))
+    first = await say(client, receiver, agent, "remember the word QUINCE")
+    assert first[-1]["outcome"] == "completed"
+    assert "Noted." in text(first)
+    assert all(payload["backend"] == stage.backend for payload in first)
+    kinds = {payload.get("kind") for payload in first}
+    assert {"text.delta", "reasoning.delta"} <= kinds
+    stage.model.script(Stall("Hmm"))
+    stalled = await client.send(agent, "think", receiver.url)
+    request_id = stalled.json()["request_id"]
+    await receiver.noticed.until(
+        lambda: "Hmm" in str([h.json() for h in receiver.hooks if request_id in str(h.body)]),
+        within_s=60,
+    )
+    (runtime,) = [
+        pid
+        for pid in runtimes_of(str(stage.house.state))
+        if b"agent_runtime" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    env = Path(f"/proc/{runtime}/environ").read_bytes()
+    has = {name for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY") if name.encode() in env}
+    wanted = {"claude_code": {"ANTHROPIC_API_KEY"}, "codex": {"OPENAI_API_KEY"}}
+    assert has == wanted.get(stage.backend, {"ANTHROPIC_API_KEY", "OPENAI_API_KEY"})
+    os.kill(runtime, signal.SIGKILL)
+    final = first_seen(await turn(receiver, request_id))[-1]
+    error = final["error"]
+    assert isinstance(error, dict)
+    assert error["code"] == "AGENT_RESTARTED"
+    stage.model.script(Say("QUINCE it was."))
+    after = await say(client, receiver, agent, "which word?")
+    assert "QUINCE" in text(after)
+    assert after[-1]["session_id"] == first[-1]["session_id"] != ""
+    assert "remember the word QUINCE" in str(stage.model.requests[-1])
