@@ -53,7 +53,8 @@ class Waiting:
         except TimeoutError:
             return None
         finally:
-            del self._replies[prompt.prompt_id]
+            if self._replies.get(prompt.prompt_id) is reply:
+                del self._replies[prompt.prompt_id]
             if not reply.done():
                 reply.cancel()
                 with contextlib.suppress(JournalClosed):  # the CLI has withdrawn it
