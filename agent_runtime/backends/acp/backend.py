@@ -1,6 +1,5 @@
 """The `acp` backend."""
 
-import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
@@ -15,10 +14,9 @@ from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.running import Running
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
-
-log = logging.getLogger(__name__)
 
 
 class AcpBackend:
@@ -43,9 +41,7 @@ class AcpBackend:
         self._session_id = context.session_id
         self._capabilities = ALWAYS | PERHAPS
         self._agent: Agent | None = None
-        self._prompt: Prompt | None = None
-        self._busy = False
-        self._halted = False
+        self._running: Running[Prompt] = Running()
 
     @classmethod
     def probe(cls, env: Mapping[str, str]) -> Usability:
@@ -65,13 +61,9 @@ class AcpBackend:
         return self._capabilities
 
     async def start(self) -> None:
-        self._halted = False
-        self._busy = True
-        try:
+        with self._running.entered():
             await self._end_agent()
             agent = await self._launch.start(session_id=self._session_id)
-        finally:
-            self._busy = False
         self._agent = agent
         self._session_id = agent.session_id
         self._capabilities = agent.abilities.capabilities
@@ -84,27 +76,16 @@ class AcpBackend:
         agent = self._agent
         if agent is None:
             raise BackendCrashed("the agent is not running")
-        self._busy = True
-        try:
-            return await self._run(agent, message, sink)
-        except Refused as refused:
-            return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
-        except BackendCrashed as crash:
-            return await self._crashed(agent, crash)
-        finally:
-            self._prompt = None
-            self._busy = self._halted = False
+        with self._running.entered():
+            try:
+                return await self._run(agent, message, sink)
+            except Refused as refused:
+                return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
+            except BackendCrashed as crash:
+                return await self._crashed(agent, crash)
 
     async def interrupt(self) -> None:
-        if not self._busy:
-            return
-        self._halted = True
-        if self._prompt is None:
-            return
-        try:
-            await self._prompt.interrupt()
-        except BackendCrashed as crash:
-            log.info("interrupt_failed", extra={"reason": str(crash)})
+        await self._running.interrupt()
 
     async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
         return False
@@ -136,7 +117,7 @@ class AcpBackend:
         return merged(first, second)
 
     async def stop(self) -> None:
-        self._halted = self._busy
+        self._running.halt()
         await self._end_agent()
 
     async def _run(self, agent: Agent, message: Message, sink: TurnSink) -> TurnEnd:
@@ -146,8 +127,7 @@ class AcpBackend:
             raise Refused(f"{lacking[0].filename}: the agent has no {lacking[0].needs!r}")
         await agent.use_model(self._model)
         prompt = Prompt(agent, sink, self._workspace)
-        self._prompt = prompt
-        if self._halted:
+        if not self._running.begin(prompt):
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         return await prompt.run(message)
 
@@ -155,7 +135,7 @@ class AcpBackend:
         """Whatever is left of it is in an unknown state, so it goes."""
         epitaph = await agent.lines.epitaph()
         await self._end_agent()
-        if self._halted:
+        if self._running.halted:
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         raise BackendCrashed(f"{crash}; {epitaph}") from crash
 

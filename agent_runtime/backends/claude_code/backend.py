@@ -1,6 +1,5 @@
 """The `claude_code` backend."""
 
-import logging
 import uuid
 from collections.abc import Mapping
 from typing import ClassVar, Self
@@ -14,10 +13,9 @@ from agent_runtime.backends.claude_code.prompt import Prompt
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.running import Running
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
-
-log = logging.getLogger(__name__)
 
 
 class ClaudeCodeBackend:
@@ -59,9 +57,7 @@ class ClaudeCodeBackend:
         )
         self._session = Session(context.session_id)
         self._cli: Cli | None = None
-        self._prompt: Prompt | None = None
-        self._busy = False
-        self._halted = False
+        self._running: Running[Prompt] = Running()
 
     @classmethod
     def probe(cls, env: Mapping[str, str]) -> Usability:
@@ -83,13 +79,9 @@ class ClaudeCodeBackend:
         return cls(context, PROGRAM.find(context.options, context.env))
 
     async def start(self) -> None:
-        self._halted = False
-        self._busy = True
-        try:
+        with self._running.entered():
             await self._end_cli()
             self._cli = await self._launch.start(model=self._model, session=self._session)
-        finally:
-            self._busy = False
 
     @property
     def running(self) -> bool:
@@ -99,27 +91,16 @@ class ClaudeCodeBackend:
         cli = self._cli
         if cli is None:
             raise BackendCrashed("claude is not running")
-        self._busy = True
-        try:
-            return await self._run(cli, message, sink)
-        except Refused as refused:
-            return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
-        except BackendCrashed as crash:
-            return await self._crashed(cli, crash)
-        finally:
-            self._prompt = None
-            self._busy = self._halted = False
+        with self._running.entered():
+            try:
+                return await self._run(cli, message, sink)
+            except Refused as refused:
+                return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
+            except BackendCrashed as crash:
+                return await self._crashed(cli, crash)
 
     async def interrupt(self) -> None:
-        if not self._busy:
-            return
-        self._halted = True
-        if self._prompt is None:
-            return
-        try:
-            await self._prompt.interrupt()
-        except BackendCrashed as crash:
-            log.info("interrupt_failed", extra={"reason": str(crash)})
+        await self._running.interrupt()
 
     async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
         return False
@@ -145,14 +126,13 @@ class ClaudeCodeBackend:
         return merged(first, second)
 
     async def stop(self) -> None:
-        self._halted = self._busy
+        self._running.halt()
         await self._end_cli()
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         await cli.use_model(self._model)
         prompt = Prompt(cli, sink, self._workspace)
-        self._prompt = prompt
-        if self._halted:
+        if not self._running.begin(prompt):
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         try:
             return await prompt.run(message)
@@ -164,7 +144,7 @@ class ClaudeCodeBackend:
         """Whatever is left of it is in an unknown state, so it goes."""
         epitaph = await cli.lines.epitaph()
         await self._end_cli()
-        if self._halted:
+        if self._running.halted:
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         raise BackendCrashed(f"{crash}; {epitaph}") from crash
 

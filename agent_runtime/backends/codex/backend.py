@@ -1,6 +1,5 @@
 """The `codex` backend."""
 
-import logging
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -15,10 +14,9 @@ from agent_runtime.backends.codex.rpc import Refused
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.running import Running
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import BackendEvent, Outcome, TurnEnd
-
-log = logging.getLogger(__name__)
 
 
 class CodexBackend:
@@ -59,9 +57,7 @@ class CodexBackend:
         )
         self._session_id = context.session_id
         self._cli: Cli | None = None
-        self._prompt: Prompt | None = None
-        self._busy = False
-        self._halted = False
+        self._running: Running[Prompt] = Running()
 
     @classmethod
     def probe(cls, env: Mapping[str, str]) -> Usability:
@@ -83,14 +79,10 @@ class CodexBackend:
         return cls(context, PROGRAM.find(context.options, context.env))
 
     async def start(self) -> None:
-        self._halted = False
-        self._busy = True
-        try:
+        with self._running.entered():
             await self._end_cli()
             self._cli = await self._launch.start(session_id=self._session_id)
             self._session_id = self._cli.thread_id
-        finally:
-            self._busy = False
 
     @property
     def running(self) -> bool:
@@ -100,28 +92,18 @@ class CodexBackend:
         cli = self._cli
         if cli is None:
             raise BackendCrashed("codex is not running")
-        self._busy = True
-        try:
-            return await self._run(cli, message, sink)
-        except BackendCrashed as crash:
-            return await self._crashed(cli, crash)
-        finally:
-            self._prompt = None
-            self._busy = self._halted = False
+        with self._running.entered():
+            try:
+                return await self._run(cli, message, sink)
+            except BackendCrashed as crash:
+                return await self._crashed(cli, crash)
 
     async def interrupt(self) -> None:
-        if not self._busy:
-            return
-        self._halted = True
-        if self._prompt is None:
-            return
-        try:
-            await self._prompt.interrupt()
-        except BackendCrashed as crash:
-            log.info("interrupt_failed", extra={"reason": str(crash)})
+        await self._running.interrupt()
 
     async def steer(self, message: Message) -> bool:
-        return self._prompt is not None and await self._prompt.steer(message)
+        prompt = self._running.prompt
+        return prompt is not None and await prompt.steer(message)
 
     async def new_session(self, *, fork: bool) -> str:
         cli = self._cli
@@ -152,14 +134,13 @@ class CodexBackend:
         return merged(first, second)
 
     async def stop(self) -> None:
-        self._halted = self._busy
+        self._running.halt()
         await self._end_cli()
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         await sink.session(cli.thread_id)
         prompt = Prompt(cli, sink, self._workspace)
-        self._prompt = prompt
-        if self._halted:
+        if not self._running.begin(prompt):
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         return await prompt.run(message, self._model)
 
@@ -167,7 +148,7 @@ class CodexBackend:
         """Whatever is left of it is in an unknown state, so it goes."""
         epitaph = await cli.lines.epitaph()
         await self._end_cli()
-        if self._halted:
+        if self._running.halted:
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         raise BackendCrashed(f"{crash}; {epitaph}") from crash
 

@@ -1,6 +1,5 @@
 """The `opencode` backend."""
 
-import logging
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -20,10 +19,9 @@ from agent_runtime.backends.opencode.server import Launch, Server
 from agent_runtime.backends.opencode.turn import Session
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.running import Running
 from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
-
-log = logging.getLogger(__name__)
 
 PROGRAM = Program(
     name="opencode",
@@ -76,9 +74,7 @@ class OpenCodeBackend:
         self._session: Session | None = None
         self._server: Server | None = None
         self._client: Client | None = None
-        self._prompt: Prompt | None = None
-        self._busy = False
-        self._halted = False
+        self._running: Running[Prompt] = Running()
 
     @classmethod
     def probe(cls, env: Mapping[str, str]) -> Usability:
@@ -105,15 +101,11 @@ class OpenCodeBackend:
             raise BackendUnusable(str(error)) from error
 
     async def start(self) -> None:
-        self._halted = False
-        self._busy = True
-        try:
+        with self._running.entered():
             await self._end_server()
             self._forget_session()
             self._server, self._client = await self._launch.start()
             self._models = await Models.told_by(self._client)
-        finally:
-            self._busy = False
 
     @property
     def running(self) -> bool:
@@ -123,27 +115,16 @@ class OpenCodeBackend:
         server, client = self._server, self._client
         if server is None or client is None:
             raise BackendCrashed("opencode is not running")
-        self._busy = True
-        try:
-            return await self._run(client, message, sink)
-        except Refused as refused:
-            return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
-        except BackendCrashed as crash:
-            return await self._crashed(server, crash)
-        finally:
-            self._prompt = None
-            self._busy = self._halted = False
+        with self._running.entered():
+            try:
+                return await self._run(client, message, sink)
+            except Refused as refused:
+                return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
+            except BackendCrashed as crash:
+                return await self._crashed(server, crash)
 
     async def interrupt(self) -> None:
-        if not self._busy:
-            return
-        self._halted = True
-        if self._prompt is None:
-            return
-        try:
-            await self._prompt.interrupt()
-        except BackendCrashed as crash:
-            log.info("interrupt_failed", extra={"reason": str(crash)})
+        await self._running.interrupt()
 
     async def steer(self, message: Message) -> bool:  # noqa: ARG002 - it has no such capability
         return False
@@ -177,7 +158,7 @@ class OpenCodeBackend:
         return merged(first, second)
 
     async def stop(self) -> None:
-        self._halted = self._busy
+        self._running.halt()
         await self._end_server()
         await self._launch.tidy()
 
@@ -185,8 +166,7 @@ class OpenCodeBackend:
         session = await self._take_up_session(client)
         await sink.session(session.session_id)
         prompt = Prompt(client, session, sink)
-        self._prompt = prompt
-        if self._halted:
+        if not self._running.begin(prompt):
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         end = await prompt.run(message, self._model)
         return self._models.explain(end, self._model)
@@ -216,7 +196,7 @@ class OpenCodeBackend:
         """Whatever is left of it is in an unknown state, so it goes."""
         epitaph = await server.epitaph()
         await self._end_server()
-        if self._halted:
+        if self._running.halted:
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         raise BackendCrashed(f"{crash}; {epitaph}") from crash
 

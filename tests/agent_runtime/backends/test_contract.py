@@ -116,6 +116,20 @@ async def test_an_interrupt_right_at_the_start_counts(rig: Rig, sink: RecordingS
     assert end.outcome is Outcome.INTERRUPTED
 
 
+async def test_an_interrupt_of_the_start_is_not_the_next_prompts(
+    rig: Rig, sink: RecordingSink
+) -> None:
+    """Whoever gives up while the CLI starts must not end the message after it."""
+    backend = rig.make()
+    starting = asyncio.create_task(backend.start())
+    await asyncio.sleep(0)  # let the start begin
+    await backend.interrupt()
+    await starting
+    end = await backend.prompt(Message(rig.say("untouched")), sink)
+    await backend.stop()
+    assert (end.outcome, sink.said) == (Outcome.COMPLETED, "untouched\n")
+
+
 async def test_a_killed_cli_ends_the_prompt(rig: Rig, sink: RecordingSink) -> None:
     """A CLI that dies in mid-prompt is told as a failure, and its successor works."""
     async with started(rig.make()) as backend:
