@@ -24,15 +24,19 @@ _ENDED = ("completed", "failed")
 
 
 class Meanings:
-    """Used by one prompt; remembers calls and asks."""
+    """Used by one prompt; remembers calls and asks.
 
-    def __init__(self, workspace: Path) -> None:
+    `nonce` tells its asks from those of any other prompt, since the agent's numbers begin
+    anew in each process; left out, one is made.
+    """
+
+    def __init__(self, workspace: Path, *, nonce: str = "") -> None:
         self._workspace = workspace
         self._calls: Recent[str, dict[str, Any]] = Recent()
         self._started: Recent[str, None] = Recent()
         self._parts = 0
         self._last = ""
-        self._nonce = secrets.token_hex(8)
+        self._nonce = nonce or secrets.token_hex(8)
         self._by_update: dict[str, Callable[[shapes.Update], Meant]] = {
             "agent_message_chunk": lambda told: self._chunk(told, Kind.TEXT_DELTA),
             "agent_thought_chunk": lambda told: self._chunk(told, Kind.REASONING_DELTA),
@@ -48,7 +52,7 @@ class Meanings:
         return BackendEvent(event.type, event.raw, kind, encoded)
 
     def asked(self, event: Event) -> Permission | None:
-        """What a request for permission asks; the agent's numbers begin anew in each process."""
+        """What a request for permission asks."""
         return permission_of(event, f"{self._nonce}-{event.number}", self._workspace)
 
     def _meant(self, event: Event) -> Meant:

@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 
+from agent_runtime.backends.acp import events as acp_events
+from agent_runtime.backends.acp.meaning import Meanings as AcpMeanings
+from agent_runtime.backends.acp.turn import TurnState as AcpTurn
 from agent_runtime.backends.claude_code import events as claude_events
 from agent_runtime.backends.claude_code.meaning import Meanings as ClaudeMeanings
 from agent_runtime.backends.claude_code.turn import TurnState as ClaudeTurn
@@ -44,7 +47,7 @@ def _told(event: BackendEvent) -> str:
     return f"  {event.kind} [{event.event_type}] {data}".rstrip()
 
 
-def _ended(turn: ClaudeTurn | CodexTurn) -> Iterator[str]:
+def _ended(turn: AcpTurn | ClaudeTurn | CodexTurn) -> Iterator[str]:
     if turn.ended:
         yield _outcome(turn.end())
 
@@ -54,6 +57,22 @@ def _outcome(end: TurnEnd) -> str:
     usage = f" {used.input_tokens}+{used.output_tokens}" if used is not None else ""
     cost = f" ${used.cost_usd:.6f}" if used is not None and used.cost_usd is not None else ""
     return f"{end.outcome}{usage}{cost} {end.message}".rstrip()
+
+
+def acp(told: list[Line]) -> Iterator[str]:
+    turn, meanings = AcpTurn("", 0), AcpMeanings(WORKSPACE, nonce="process")
+    for line in told:
+        said = _json(line)
+        if line.dir == "in":
+            if said["method"] == "session/prompt":
+                turn = AcpTurn(said["params"]["sessionId"], said["id"])
+                meanings = AcpMeanings(WORKSPACE, nonce="process")
+            turn.interrupted |= said["method"] == "session/cancel"
+            continue
+        event = acp_events.read(bytes(line.data))
+        if turn.observe(event):
+            yield _told(meanings.of(event))
+        yield from _ended(turn)
 
 
 def claude_code(told: list[Line]) -> Iterator[str]:
@@ -127,6 +146,7 @@ def _json(line: Line) -> dict[str, Any]:
 
 
 PLAYERS: dict[str, Callable[[list[Line]], Iterator[str]]] = {
+    "acp": acp,
     "claude_code": claude_code,
     "codex": codex,
     "opencode": opencode,
