@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_runtime.processes import end_leftover
+from tests.agent_runtime.backends.place import Place
 from tests.agent_runtime.backends.rigs import (
     AcpRig,
     ClaudeCodeRig,
@@ -14,7 +15,6 @@ from tests.agent_runtime.backends.rigs import (
     CommandRig,
     ModelRig,
     OpenCodeRig,
-    Place,
     Rig,
 )
 from tests.agent_runtime.backends.sink import RecordingSink

@@ -6,9 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import msgspec
-
-from agent_runtime.backends.asks import QuestionAnswer, QuestionAsk
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Attachment, Message
 from agent_runtime.backends.permission_mode import PermissionMode
@@ -16,7 +13,7 @@ from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import Invalid
 from agent_runtime.model import Kind, Outcome, TurnEnd
 from tests.agent_runtime.backends.rigs import ModelRig
-from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.sink import ChoosingSink, RecordingSink
 from tests.peers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, Reply, Say
 
 _LIMIT_S = 60
@@ -30,11 +27,6 @@ FILES = {
     Capability.ATTACH_PDF: Attachment("a.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n"),
     Capability.ATTACH_TEXT: Attachment("notes.md", "text/markdown", "Grüße vom 4711".encode()),
 }
-
-
-class _Choosing(RecordingSink):
-    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-        return QuestionAnswer(tuple(("B, as always",) for _ in ask.questions))
 
 
 class Showing:
@@ -76,7 +68,7 @@ class Showing:
         await self._backend.set_permission_mode("default")
         self._note(Capability.SET_PERMISSION_MODE)
         sink, _ = await self._say(replace(self._rig.ask("Which?", "A", "B")), Say("Done."))
-        answered = "B, as always" in self._told()
+        answered = "B, as always" in self._rig.model.heard()
         self._note(Capability.QUESTIONS, bool(sink.of(Kind.QUESTION_ASKED)) and answered)
 
     async def _files(self) -> None:
@@ -86,7 +78,7 @@ class Showing:
             await self._say(Say("Seen."), files=(file,))
             is_text = capability is Capability.ATTACH_TEXT
             expected = file.data.decode() if is_text else base64.b64encode(file.data).decode()
-            self._note(capability, expected in self._told())
+            self._note(capability, expected in self._rig.model.heard())
 
     async def _models(self) -> None:
         try:
@@ -106,7 +98,7 @@ class Showing:
         taken = await self._backend.steer(Message("Look at 4712."))
         await asyncio.wait_for(prompt, _LIMIT_S)
         self._rig.model.forget()
-        self._note(Capability.STEER, taken and "4712" in self._told())
+        self._note(Capability.STEER, taken and "4712" in self._rig.model.heard())
 
     async def _sessions(self) -> str:
         """The session that knows the word."""
@@ -127,19 +119,19 @@ class Showing:
         if not self._backend.running:
             await self._backend.start()
         sink, _ = await self._say(Say("Hello."))
-        return _WORD in self._told(), sink.sessions[-1]
+        return _WORD in self._rig.model.heard(), sink.sessions[-1]
 
     async def _resumption(self, session_id: str) -> None:
         self._backend = self._rig.make_again(session_id)
         async with self._running(self._backend):
             sink, _ = await self._say(Say("Hello."))
-            knows = _WORD in self._told() and sink.sessions == [session_id]
+            knows = _WORD in self._rig.model.heard() and sink.sessions == [session_id]
         self._note(Capability.RESUME, knows)
 
     async def _say(
         self, *replies: Reply, text: str = "Go on.", files: tuple[Attachment, ...] = ()
     ) -> tuple[RecordingSink, TurnEnd]:
-        sink = _Choosing(mode=PermissionMode.BYPASS)
+        sink = ChoosingSink(("B, as always",), mode=PermissionMode.BYPASS)
         self._rig.script(*replies)
         end = await asyncio.wait_for(self._backend.prompt(Message(text, files), sink), _LIMIT_S)
         self._rig.model.forget()
@@ -153,10 +145,6 @@ class Showing:
             yield
         finally:
             await backend.stop()
-
-    def _told(self) -> str:
-        """All that the last call told the model, as JSON text."""
-        return msgspec.json.encode(self._rig.model.requests[-1]).decode()
 
     def _note(self, capability: Capability, seen: bool = True) -> None:
         if seen:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from agent_runtime.backends.asks import (
+    Decision,
     PermissionAnswer,
     PermissionAsk,
     QuestionAnswer,
@@ -79,7 +80,43 @@ class RecordingSink:
     def data(self, kind: Kind) -> list[dict[str, Any]]:
         return [msgspec.json.decode(event.data_json) for event in self.of(kind)]
 
+    def finished(self, tool: str) -> dict[str, Any]:
+        """The end of the only call of that tool."""
+        (data,) = [data for data in self.data(Kind.TOOL_FINISHED) if data["tool"] == tool]
+        return data
+
     @property
     def said(self) -> str:
         """All streamed text, joined."""
         return "".join(data["text"] for data in self.data(Kind.TEXT_DELTA))
+
+
+class PatientSink(RecordingSink):
+    """Whoever is asked for a permission never answers."""
+
+    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
+        self.asked.append(ask)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class AlwaysSink(RecordingSink):
+    """Allows what is asked for, for ever."""
+
+    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
+        self.asked.append(ask)
+        return PermissionAnswer(decision=Decision.ALWAYS)
+
+
+class ChoosingSink(RecordingSink):
+    """Gives these answers to the questions, in order."""
+
+    def __init__(
+        self, *answers: tuple[str, ...], mode: PermissionMode = PermissionMode.ACCEPT_EDITS
+    ) -> None:
+        super().__init__(mode=mode)
+        self._answers = answers
+
+    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
+        self.asked.append(ask)
+        return QuestionAnswer(self._answers)

@@ -1,8 +1,6 @@
 """Two real agents by the Agent Client Protocol: `opencode acp` and codex-acp."""
 
 import shlex
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,20 +11,13 @@ from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.errors import Invalid
 from agent_runtime.model import Code, Kind, Outcome
-from tests.agent_runtime.backends.rigs import AcpRig, Place
+from tests.agent_runtime.backends.place import Place
+from tests.agent_runtime.backends.rigs import AcpRig
 from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.started import started
 from tests.peers.stub_model import KEY, Call, Fail, Say, StubModel, codex_config
 
 HELLO = Message("Hello.")
-
-
-@asynccontextmanager
-async def started(backend: AcpBackend) -> AsyncIterator[AcpBackend]:
-    await backend.start()
-    try:
-        yield backend
-    finally:
-        await backend.stop()
 
 
 @pytest.fixture

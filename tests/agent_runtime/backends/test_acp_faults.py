@@ -9,14 +9,13 @@ import msgspec
 import pytest
 
 from agent_runtime.backends.acp import AcpBackend
-from agent_runtime.backends.asks import PermissionAnswer, PermissionAsk
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Attachment, Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Kind, Outcome
-from tests.agent_runtime.backends.rigs import Place
-from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.place import Place
+from tests.agent_runtime.backends.sink import PatientSink, RecordingSink
 from tests.peers.acp_peer import (
     END,
     SESSION,
@@ -126,13 +125,7 @@ async def test_files_are_those_of_the_workspace(place: Place, tmp_path: Path) ->
 async def test_an_interrupt_cancels_what_is_asked(place: Place, tmp_path: Path) -> None:
     """The protocol wants every open request answered so; whoever was asked is asked no more."""
 
-    class Patient(RecordingSink):
-        async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-            self.asked.append(ask)
-            await asyncio.Event().wait()
-            raise AssertionError
-
-    sink = Patient()
+    sink = PatientSink()
     call = {"toolCallId": "c1", "title": "rm", "kind": "execute", "rawInput": {"command": "rm"}}
     asked = request("q", "session/request_permission", toolCall=call, options=OPTIONS)
     script = PeerScript(steps=[asked, "wait", "wait", END], stop="cancelled")

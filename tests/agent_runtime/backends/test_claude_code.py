@@ -3,21 +3,9 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import msgspec
 import pytest
 
-from agent_runtime.backends.asks import (
-    Decision,
-    PermissionAnswer,
-    PermissionAsk,
-    QuestionAnswer,
-    QuestionAsk,
-)
-from agent_runtime.backends.claude_code import ClaudeCodeBackend
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.errors import BackendCrashed
@@ -25,6 +13,7 @@ from agent_runtime.model import Code, Kind, Outcome, Usage
 from agent_runtime.process_table import members
 from tests.agent_runtime.backends.rigs import ClaudeCodeRig
 from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.started import started
 from tests.peers.stub_model import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
@@ -33,29 +22,9 @@ from tests.peers.stub_model import (
     Garbage,
     Say,
     Stall,
-    StubModel,
 )
 
 HELLO = Message("Hello.")
-
-
-@asynccontextmanager
-async def started(backend: ClaudeCodeBackend) -> AsyncIterator[ClaudeCodeBackend]:
-    await backend.start()
-    try:
-        yield backend
-    finally:
-        await backend.stop()
-
-
-def said_to(model: StubModel) -> str:
-    """All that the last call told the model, as JSON text."""
-    return msgspec.json.encode(model.requests[-1]["messages"]).decode()
-
-
-def finished(sink: RecordingSink, tool: str) -> dict[str, Any]:
-    (data,) = [data for data in sink.data(Kind.TOOL_FINISHED) if data["tool"] == tool]
-    return data
 
 
 async def test_an_edit_is_allowed_and_told(claude_code: ClaudeCodeRig, sink: RecordingSink) -> None:
@@ -75,7 +44,7 @@ async def test_an_edit_is_allowed_and_told(claude_code: ClaudeCodeRig, sink: Rec
     assert (end.outcome, sink.said) == (Outcome.COMPLETED, "I write.Written.")
     (call,) = sink.data(Kind.TOOL_STARTED)
     assert (call["tool"], call["input"]["content"]) == ("Write", "hi\n")
-    done = finished(sink, "Write")
+    done = sink.finished("Write")
     assert (done["call_id"], done["status"]) == (call["call_id"], "completed")
     assert done["output"]
     (asked,) = sink.data(Kind.PERMISSION_ASKED)
@@ -114,92 +83,6 @@ async def test_cost_and_tokens_are_those_of_each_turn(claude_code: ClaudeCodeRig
     assert first.usage == second.usage
 
 
-async def test_what_the_mode_does_not_allow_is_refused(
-    claude_code: ClaudeCodeRig, sink: RecordingSink
-) -> None:
-    """A refused tool does not run, the model is told why, and the turn goes on to its end."""
-    trace = claude_code.place.workspace / "trace"
-    message = claude_code.call("Bash", command=f"touch {trace}", description="touch")
-    async with started(claude_code.make_with()) as backend:
-        end = await backend.prompt(Message(message), sink)
-    assert (end.outcome, sink.said) == (Outcome.COMPLETED, "Done.")
-    assert not trace.exists()
-    assert "Nobody answered in time" in finished(sink, "Bash")["error"]
-    assert "Nobody answered in time" in said_to(claude_code.model)
-
-
-async def test_bypass_allows_all_whoever_runs_it(
-    claude_code: ClaudeCodeRig,
-) -> None:
-    """The CLI's own bypassing mode is refused to root; answering its questions is not."""
-    sink = RecordingSink(mode=PermissionMode.BYPASS)
-    trace = claude_code.place.workspace / "trace"
-    message = claude_code.call("Bash", command=f"touch {trace}", description="touch")
-    async with started(claude_code.make_with(permission_mode="bypassPermissions")) as backend:
-        end = await backend.prompt(Message(message), sink)
-    assert (end.outcome, trace.exists()) == (Outcome.COMPLETED, True)
-
-
-@pytest.mark.parametrize("name", ["../out.txt", "link/out.txt", ".git/hooks/pre-commit"])
-async def test_edits_are_of_mere_files_in_the_workspace(
-    claude_code: ClaudeCodeRig, sink: RecordingSink, name: str
-) -> None:
-    """acceptEdits is for those: not for what lies outside, by a link neither, or is run."""
-    workspace = claude_code.place.workspace
-    (workspace / "link").symlink_to(workspace.parent)
-    path = workspace / name
-    message = claude_code.call("Write", file_path=str(path), content="x")
-    async with started(claude_code.make_with()) as backend:
-        await backend.prompt(Message(message), sink)
-    assert not path.exists()
-    assert finished(sink, "Write")["status"] == "error"
-
-
-async def test_what_is_always_allowed_is_not_asked_again(claude_code: ClaudeCodeRig) -> None:
-    """For this session, and in no file of the workspace."""
-
-    class Always(RecordingSink):
-        async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-            self.asked.append(ask)
-            return PermissionAnswer(decision=Decision.ALWAYS)
-
-    sink, command = Always(), {"command": "touch trace", "description": "touch"}
-    message = claude_code.script(Call("Bash", command), Call("Bash", command), Say("Done."))
-    async with started(claude_code.make_with()) as backend:
-        await backend.prompt(Message(message), sink)
-    assert len(sink.asked) == 1
-    assert sink.data(Kind.PERMISSION_ANSWERED)[0]["decision"] == "always"
-    assert [data["status"] for data in sink.data(Kind.TOOL_FINISHED)] == ["completed"] * 2
-    assert [path.name for path in claude_code.place.workspace.iterdir()] == ["trace"]
-
-
-async def test_a_question_is_answered(claude_code: ClaudeCodeRig) -> None:
-    """What is chosen reaches the model; several labels as well."""
-
-    class Choosing(RecordingSink):
-        async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-            self.asked.append(ask)
-            return QuestionAnswer((("B",), ("C", "D")))
-
-    sink = Choosing()
-    options = [{"label": name, "description": name.lower()} for name in "AB"]
-    several = [{"label": name, "description": name.lower()} for name in "CD"]
-    questions = [
-        {"question": "Which?", "header": "One", "options": options, "multiSelect": False},
-        {"question": "Which ones?", "header": "Some", "options": several, "multiSelect": True},
-    ]
-    message = claude_code.call("AskUserQuestion", questions=questions)
-    async with started(claude_code.make_with()) as backend:
-        end = await backend.prompt(Message(message), sink)
-    assert end.outcome is Outcome.COMPLETED
-    (asked,) = sink.data(Kind.QUESTION_ASKED)
-    assert [question["question"] for question in asked["questions"]] == ["Which?", "Which ones?"]
-    assert [question["multiple"] for question in asked["questions"]] == [False, True]
-    (answered,) = sink.data(Kind.QUESTION_ANSWERED)
-    assert answered == {"prompt_id": asked["prompt_id"], "answers": [["B"], ["C", "D"]]}
-    assert "C, D" in said_to(claude_code.model)
-
-
 async def test_a_subagent_is_told_apart(claude_code: ClaudeCodeRig, sink: RecordingSink) -> None:
     """Its events are marked with the call that started it; its end is not the turn's."""
     task = {"description": "sub", "prompt": "Do the sub job.", "subagent_type": "general-purpose"}
@@ -224,7 +107,7 @@ async def test_a_session_is_resumed_by_the_next_runtime(
     async with started(claude_code.make_with(session_id=sink.sessions[0])) as backend:
         end = await backend.prompt(Message("Which number?"), sink)
     assert end.outcome is Outcome.COMPLETED
-    assert "4711" in said_to(claude_code.model)
+    assert "4711" in claude_code.model.heard()
     assert len(set(sink.sessions)) == 1
 
 
@@ -244,7 +127,7 @@ async def test_a_session_outlives_a_killed_cli(
     async with started(backend):
         end = await backend.prompt(Message("Which number?"), sink)
     assert end.outcome is Outcome.COMPLETED
-    assert "4711" in said_to(claude_code.model)
+    assert "4711" in claude_code.model.heard()
     assert len(set(sink.sessions)) == 1
 
 
@@ -317,27 +200,6 @@ async def test_another_model_answers_the_next_prompt(
     asked = [request["model"] for request in claude_code.model.requests]
     assert asked == ["claude-opus-4-5", "claude-haiku-4-5"]
     assert len(set(sink.sessions)) == 1
-
-
-async def test_an_interrupt_withdraws_what_is_asked(claude_code: ClaudeCodeRig) -> None:
-    """Nothing waits for an answer any more, and what was asked for is not done."""
-
-    class Patient(RecordingSink):
-        async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-            self.asked.append(ask)
-            await asyncio.Event().wait()
-            raise AssertionError
-
-    sink, trace = Patient(), claude_code.place.workspace / "trace"
-    message = claude_code.script(Call("Bash", {"command": f"touch {trace}", "description": "t"}))
-    async with started(claude_code.make_with()) as backend:
-        prompt = asyncio.create_task(backend.prompt(Message(message), sink))
-        await sink.until(lambda: bool(sink.of(Kind.PERMISSION_ASKED)))
-        await backend.interrupt()
-        end = await asyncio.wait_for(prompt, 10)
-        again = await backend.prompt(HELLO, RecordingSink())
-    assert (end.outcome, again.outcome) == (Outcome.INTERRUPTED, Outcome.COMPLETED)
-    assert not trace.exists()
 
 
 async def test_an_interrupt_ends_running_commands(claude_code: ClaudeCodeRig) -> None:

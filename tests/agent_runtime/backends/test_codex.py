@@ -3,20 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import replace
 
-import msgspec
 import pytest
 
-from agent_runtime.backends.asks import (
-    Decision,
-    PermissionAnswer,
-    PermissionAsk,
-    QuestionAnswer,
-    QuestionAsk,
-)
 from agent_runtime.backends.codex import CodexBackend
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
@@ -25,46 +15,17 @@ from agent_runtime.model import Code, Kind, Outcome, Usage
 from agent_runtime.process_table import members
 from tests.agent_runtime.backends.rigs import CodexRig
 from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.started import started
 from tests.peers.stub_model import (
     INPUT_TOKENS,
     KEY,
     OUTPUT_TOKENS,
-    Call,
     Fail,
     Garbage,
     Say,
-    StubModel,
 )
 
 HELLO = Message("Hello.")
-
-
-@asynccontextmanager
-async def started(backend: CodexBackend) -> AsyncIterator[CodexBackend]:
-    await backend.start()
-    try:
-        yield backend
-    finally:
-        await backend.stop()
-
-
-def said_to(model: StubModel) -> str:
-    """All that the last call told the model, as JSON text."""
-    return msgspec.json.encode(model.requests[-1]["input"]).decode()
-
-
-def run(command: str) -> Call:
-    return Call("exec_command", {"cmd": command, "yield_time_ms": 30_000})
-
-
-def write(name: str, text: str = "hi", *, say: str = "") -> Call:
-    patch = f"*** Begin Patch\n*** Add File: {name}\n+{text}\n*** End Patch"
-    return Call("exec_command", {"cmd": f"apply_patch <<'EOF'\n{patch}\nEOF\n"}, text=say)
-
-
-def finished(sink: RecordingSink, tool: str) -> dict[str, Any]:
-    (data,) = [data for data in sink.data(Kind.TOOL_FINISHED) if data["tool"] == tool]
-    return data
 
 
 async def test_an_edit_is_allowed_and_told(codex: CodexRig, sink: RecordingSink) -> None:
@@ -74,7 +35,8 @@ async def test_an_edit_is_allowed_and_told(codex: CodexRig, sink: RecordingSink)
     of all its model calls.
     """
     message = codex.script(
-        write("hello.txt", say="I write."), Say("Written.", think="That was easy.")
+        replace(codex.write("hello.txt", "hi"), text="I write."),
+        Say("Written.", think="That was easy."),
     )
     async with started(codex.make_with()) as backend:
         end = await backend.prompt(Message(message), sink)
@@ -83,7 +45,7 @@ async def test_an_edit_is_allowed_and_told(codex: CodexRig, sink: RecordingSink)
     assert (end.outcome, sink.said) == (Outcome.COMPLETED, "I write.Written.")
     (call,) = sink.data(Kind.TOOL_STARTED)
     assert (call["tool"], call["input"]["changes"][0]["path"]) == ("fileChange", str(path))
-    done = finished(sink, "fileChange")
+    done = sink.finished("fileChange")
     assert (done["call_id"], done["status"]) == (call["call_id"], "completed")
     (asked,) = sink.data(Kind.PERMISSION_ASKED)
     (answered,) = sink.data(Kind.PERMISSION_ANSWERED)
@@ -102,107 +64,6 @@ async def test_an_edit_is_allowed_and_told(codex: CodexRig, sink: RecordingSink)
     assert end.usage == Usage(input_tokens=2 * INPUT_TOKENS, output_tokens=2 * OUTPUT_TOKENS)
 
 
-async def test_what_the_mode_does_not_allow_is_refused(
-    codex: CodexRig, sink: RecordingSink
-) -> None:
-    """A refused command does not run, the model learns of it, the turn goes on to its end."""
-    message = codex.script(run("touch trace"), Say("Done."))
-    async with started(codex.make_with()) as backend:
-        end = await backend.prompt(Message(message), sink)
-    assert (end.outcome, sink.said) == (Outcome.COMPLETED, "Done.")
-    assert not (codex.place.workspace / "trace").exists()
-    done = finished(sink, "commandExecution")
-    assert (done["status"], done["error"]) == ("error", "declined")
-    assert "rejected" in said_to(codex.model)
-
-
-@pytest.mark.parametrize("name", ["../out.txt", "link/out.txt", ".git/hooks/pre-commit"])
-async def test_edits_are_of_mere_files_in_the_workspace(
-    codex: CodexRig, sink: RecordingSink, name: str
-) -> None:
-    """acceptEdits is for those: not for what lies outside, by a link neither, or is run."""
-    workspace = codex.place.workspace
-    (workspace / "link").symlink_to(workspace.parent)
-    message = codex.script(write(name), Say("Done."))
-    async with started(codex.make_with()) as backend:
-        await backend.prompt(Message(message), sink)
-    assert not (workspace / name).exists()
-    assert sink.data(Kind.PERMISSION_ANSWERED)[0]["decision"] == "reject"
-
-
-async def test_several_permissions_are_open_at_once(codex: CodexRig) -> None:
-    """They are answered in any order, and what the CLI says meanwhile is not held up."""
-
-    class Deferring(RecordingSink):
-        def __init__(self) -> None:
-            super().__init__()
-            self.both = asyncio.Barrier(2)
-
-        async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-            self.asked.append(ask)
-            await self.both.wait()
-            return PermissionAnswer(decision=Decision.ONCE)
-
-    sink = Deferring()
-    both = Call("exec_command", {"cmd": "touch trace"}, also=(write("a.txt"),))
-    message = codex.script(both, Say("Done."))
-    async with started(codex.make_with()) as backend:
-        end = await asyncio.wait_for(backend.prompt(Message(message), sink), 30)
-    assert end.outcome is Outcome.COMPLETED
-    assert {path.name for path in codex.place.workspace.iterdir()} == {"trace", "a.txt"}
-    ids = {data["prompt_id"] for data in sink.data(Kind.PERMISSION_ASKED)}
-    assert ids == {data["prompt_id"] for data in sink.data(Kind.PERMISSION_ANSWERED)}
-    assert len(ids) == 2
-
-
-async def test_what_is_always_allowed_is_not_asked_again(codex: CodexRig) -> None:
-    """For this session."""
-
-    class Always(RecordingSink):
-        async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-            self.asked.append(ask)
-            return PermissionAnswer(decision=Decision.ALWAYS)
-
-    sink = Always()
-    message = codex.script(run("touch trace"), run("touch trace"), Say("Done."))
-    async with started(codex.make_with()) as backend:
-        await backend.prompt(Message(message), sink)
-    assert len(sink.asked) == 1
-    assert sink.data(Kind.PERMISSION_ANSWERED)[0]["decision"] == "always"
-    assert [data["status"] for data in sink.data(Kind.TOOL_FINISHED)] == ["completed"] * 2
-
-
-async def test_a_question_is_answered(codex: CodexRig) -> None:
-    """What is chosen reaches the model; the list of what to do is an event of its own."""
-
-    class Choosing(RecordingSink):
-        async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-            self.asked.append(ask)
-            return QuestionAnswer((("B",),))
-
-    sink = Choosing()
-    options = [{"label": name, "description": name.lower()} for name in "AB"]
-    question = {"id": "q1", "header": "Pick", "question": "Which?", "options": options}
-    message = codex.script(
-        Call("request_user_input", {"questions": [question]}),
-        Call("update_plan", {"plan": [{"step": "do it", "status": "in_progress"}]}),
-        Say("Done."),
-    )
-    async with started(codex.make_with()) as backend:
-        end = await backend.prompt(Message(message), sink)
-    assert end.outcome is Outcome.COMPLETED
-    (asked,) = sink.data(Kind.QUESTION_ASKED)
-    assert asked["questions"][0]["question"] == "Which?"
-    (answered,) = sink.data(Kind.QUESTION_ANSWERED)
-    assert answered == {"prompt_id": asked["prompt_id"], "answers": [["B"]]}
-    outputs = [
-        item["output"]
-        for item in codex.model.requests[1]["input"]
-        if item["type"] == "function_call_output"
-    ]
-    assert msgspec.json.decode(outputs[0]) == {"answers": {"q1": {"answers": ["B"]}}}
-
-
 async def test_a_session_is_resumed_by_the_next_runtime(
     codex: CodexRig, sink: RecordingSink
 ) -> None:
@@ -213,7 +74,7 @@ async def test_a_session_is_resumed_by_the_next_runtime(
         end = await backend.prompt(Message("Which number?"), sink)
     assert end.outcome is Outcome.COMPLETED
     assert end.usage == Usage(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS)
-    assert "4711" in said_to(codex.model)
+    assert "4711" in codex.model.heard()
     assert len(set(sink.sessions)) == 1
 
 
@@ -231,7 +92,7 @@ async def test_a_session_outlives_a_killed_cli(codex: CodexRig, sink: RecordingS
     async with started(backend):
         end = await backend.prompt(Message("Which number?"), sink)
     assert end.outcome is Outcome.COMPLETED
-    assert "4711" in said_to(codex.model)
+    assert "4711" in codex.model.heard()
     assert len(set(sink.sessions)) == 1
 
 
@@ -275,33 +136,12 @@ async def test_another_model_answers_the_next_prompt(codex: CodexRig, sink: Reco
     assert len(set(sink.sessions)) == 1
 
 
-async def test_an_interrupt_withdraws_what_is_asked(codex: CodexRig) -> None:
-    """Nothing waits for an answer any more, and what was asked for is not done."""
-
-    class Patient(RecordingSink):
-        async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-            self.asked.append(ask)
-            await asyncio.Event().wait()
-            raise AssertionError
-
-    sink = Patient()
-    message = codex.script(run("touch trace"))
-    async with started(codex.make_with()) as backend:
-        prompt = asyncio.create_task(backend.prompt(Message(message), sink))
-        await sink.until(lambda: bool(sink.of(Kind.PERMISSION_ASKED)))
-        await backend.interrupt()
-        end = await asyncio.wait_for(prompt, 10)
-        again = await backend.prompt(HELLO, RecordingSink())
-    assert (end.outcome, again.outcome) == (Outcome.INTERRUPTED, Outcome.COMPLETED)
-    assert not (codex.place.workspace / "trace").exists()
-
-
 async def test_an_interrupt_ends_running_commands(codex: CodexRig) -> None:
     """The CLI lets them run on; nothing of them works on while the user waits."""
     sink = RecordingSink(mode=PermissionMode.BYPASS)
     pid_file = codex.place.workspace / "pid"
     command = f"setsid sleep 600 & echo $! > {pid_file}; sleep 600"
-    message = codex.script(run(command))
+    message = codex.script(codex.run(command))
     async with started(codex.make_with()) as backend:
         prompt = asyncio.create_task(backend.prompt(Message(message), sink))
         async with asyncio.timeout(30):  # a shell tells nobody that it has begun
@@ -358,4 +198,4 @@ async def test_a_running_turn_is_steered(codex: CodexRig, sink: RecordingSink) -
     assert taken
     assert end.outcome is Outcome.COMPLETED
     assert sink.said.endswith("Steered.")
-    assert "4711" in said_to(codex.model)
+    assert "4711" in codex.model.heard()

@@ -12,7 +12,7 @@ from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Kind, Outcome
-from tests.agent_runtime.backends.rigs import Place
+from tests.agent_runtime.backends.place import Place
 from tests.agent_runtime.backends.sink import RecordingSink
 from tests.peers.codex_peer import (
     BEGIN,

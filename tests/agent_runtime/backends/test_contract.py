@@ -17,17 +17,9 @@ from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid
 from agent_runtime.model import Kind, Outcome, TurnEnd
 from tests.agent_runtime.backends.rigs import CommandRig, ModelRig, Rig
 from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.started import started
 
 SOON_S = 10
-
-
-@asynccontextmanager
-async def started(backend: Backend) -> AsyncIterator[Backend]:
-    await backend.start()
-    try:
-        yield backend
-    finally:
-        await backend.stop()
 
 
 @asynccontextmanager

@@ -1,21 +1,19 @@
 """The real opencode against the stub model: what the contract suite does not cover."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 import pytest
 
 from agent_runtime.backends.message import Message
-from agent_runtime.backends.opencode import OpenCodeBackend
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.errors import BackendUnusable, Invalid
 from agent_runtime.model import Code, Kind, Outcome, Usage
 from agent_runtime.process_table import members
 from tests.agent_runtime.backends.rigs import OpenCodeRig
 from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.started import started
 from tests.peers.stub_model import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
@@ -24,15 +22,6 @@ from tests.peers.stub_model import (
     Say,
     StubModel,
 )
-
-
-@asynccontextmanager
-async def started(backend: OpenCodeBackend) -> AsyncIterator[OpenCodeBackend]:
-    await backend.start()
-    try:
-        yield backend
-    finally:
-        await backend.stop()
 
 
 def said_to(model: StubModel) -> str:

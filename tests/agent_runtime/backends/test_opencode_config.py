@@ -8,7 +8,7 @@ import pytest
 from agent_runtime.backends.opencode import OpenCodeBackend
 from agent_runtime.backends.opencode.config import Home, configuration, environment
 from agent_runtime.errors import BackendUnusable
-from tests.agent_runtime.backends.rigs import Place
+from tests.agent_runtime.backends.place import Place
 from tests.peers.stub_model import opencode_config
 
 CONFIG = "OPENCODE_CONFIG_CONTENT"

@@ -15,7 +15,7 @@ from agent_runtime.backends.opencode.config import Home
 from agent_runtime.backends.opencode.server import Launch
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Kind, Outcome
-from tests.agent_runtime.backends.rigs import Place
+from tests.agent_runtime.backends.place import Place
 from tests.agent_runtime.backends.sink import RecordingSink
 from tests.peers.opencode_peer import BEGIN, END, IDLE, SESSION, PeerScript, binary, text_part
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import msgspec
 
-from agent_runtime.backends.asks import QuestionAnswer, QuestionAsk
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.model import Kind, TurnEnd
 from tests.agent_runtime.backends.rigs import ModelRig
-from tests.agent_runtime.backends.sink import RecordingSink
+from tests.agent_runtime.backends.sink import ChoosingSink, RecordingSink
 from tests.peers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, Fail, Say
 
 WHOLE = (Kind.TEXT, Kind.REASONING)
@@ -28,11 +27,6 @@ STORY = [
     f"completed, {4 * INPUT_TOKENS}+{4 * OUTPUT_TOKENS}",
     "failed",
 ]
-
-
-class Choosing(RecordingSink):
-    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-        return QuestionAnswer(tuple(("B",) for _ in ask.questions))
 
 
 async def test_the_same_conversation_is_the_same_story(model_rig: ModelRig) -> None:
@@ -57,7 +51,7 @@ async def test_the_same_conversation_is_the_same_story(model_rig: ModelRig) -> N
 
 
 async def played(rig: ModelRig, backend: Backend, message: str) -> list[str]:
-    sink = Choosing()
+    sink = ChoosingSink(("B",))
     end = await backend.prompt(Message(message), sink)
     assert_whole(sink, end)
     return [*told(rig, sink), ended(end)]

@@ -69,6 +69,10 @@ class StubModel:
         """Say these next, in order."""
         self._script.extend(replies)
 
+    def heard(self) -> str:
+        """All that the last call told the model, as JSON text."""
+        return msgspec.json.encode(self.requests[-1]).decode()
+
     def forget(self) -> None:
         """What has been scripted and not been said."""
         self._script.clear()
