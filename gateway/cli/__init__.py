@@ -1,9 +1,9 @@
 """The `forge` command.
 
-In: what a person types and sees. Each command or group is one file; beside
-them `api` (calls to a gateway), `follower` (events as they come), `receiver` (a
+In: what a person types and sees. Each command or group is one file (`chat`, a room); beside
+them `api` (calls to a gateway, by `transport`), `follower` (events as they come), `receiver` (a
 webhook receiver of our own), `transcript`, `ledger`, `eventlines` and
-`jsonlines` (four ways to show what arrives), and
+`jsonlines` (four ways to show what arrives), `localfile` (what goes along with a message), and
 `printable` (which nothing from outside may pass by on its way to a terminal).
 Out: everything that a gateway does. `serve` and `demo` start one by
 `gateway.app`; all others know a gateway by its HTTP API only, and the runtime

@@ -1,26 +1,17 @@
-"""Calls to a gateway's HTTP API; the only place here that knows httpx."""
+"""Calls of a gateway's HTTP API, by their names."""
 
-import contextlib
-import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
-from gateway.cli import sse
 from gateway.cli.connection import Connection
-from gateway.cli.errors import NoGateway, Refused, Trouble
+from gateway.cli.transport import Transport
 
 JSON = dict[str, Any]
-
-_TIMEOUT = httpx.Timeout(15.0, read=90.0)
-"""Creating an agent answers when it is ready, by default within 60 s."""
-_STREAM_TIMEOUT = httpx.Timeout(15.0, read=45.0)
-"""Of three comments of a stream one at least comes."""
-_ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 
 
 class EventsPage(msgspec.Struct, frozen=True):
@@ -40,15 +31,7 @@ class Api:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        headers = {"content-type": "application/json"}
-        if connection.api_key:
-            headers["authorization"] = f"Bearer {connection.api_key}"
-        self._http = httpx.AsyncClient(
-            base_url=connection.url,
-            headers=headers,
-            timeout=_TIMEOUT,
-            trust_env=not connection.on_this_machine,  # a proxy cannot reach our loopback
-        )
+        self._transport = Transport(connection)
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,7 +42,7 @@ class Api:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._http.aclose()
+        await self._transport.close()
 
     async def create_agent(
         self,
@@ -81,25 +64,27 @@ class Api:
             "labels": labels,
         }
         query = {} if wait else {"wait": "false"}
-        return await self._call(
+        return await self._transport.call(
             "POST", "/api/v1/agents", query=query, body=_given(body), owner=False
         )
 
     async def list_agents(self) -> Sequence[JSON]:
-        agents: Sequence[JSON] = (await self._call("GET", "/api/v1/agents")).get("agents", [])
+        agents: Sequence[JSON] = (await self._transport.call("GET", "/api/v1/agents")).get(
+            "agents", []
+        )
         return agents
 
     async def show_agent(self, agent_id: str) -> JSON:
         """What the gateway knows of it."""
-        return await self._call("GET", _agent(agent_id))
+        return await self._transport.call("GET", _agent(agent_id))
 
     async def get_agent(self, agent_id: str) -> JSON:
         """With what the agent says of itself, where it answers."""
-        return await self._call("GET", _agent(agent_id), query={"refresh": "true"})
+        return await self._transport.call("GET", _agent(agent_id), query={"refresh": "true"})
 
     async def delete_agent(self, agent_id: str, *, graceful: bool) -> None:
         query = {"graceful": "true"} if graceful else {}
-        await self._call("DELETE", _agent(agent_id), query=query)
+        await self._transport.call("DELETE", _agent(agent_id), query=query)
 
     async def send(self, agent_id: str, message: Mapping[str, object]) -> JSON:
         """Submit a message in wire form (`content`, `webhook_url`, ...).
@@ -107,169 +92,115 @@ class Api:
         The answer has `request_id`, and a true `replayed` where it had been accepted
         before: its events then go where they were to go that time.
         """
-        return await self._call("POST", _agent(agent_id) + "/messages", body=_given(message))
+        return await self._transport.call(
+            "POST", _agent(agent_id) + "/messages", body=_given(message)
+        )
 
     async def interrupt(self, agent_id: str, order: Mapping[str, object]) -> JSON:
         """Interrupt the running turn, or `target`, in wire form; answers like `send`."""
-        return await self._call("POST", _agent(agent_id) + "/interrupt", body=_given(order))
+        return await self._transport.call(
+            "POST", _agent(agent_id) + "/interrupt", body=_given(order)
+        )
+
+    async def change_agent(self, agent_id: str, change: Mapping[str, object]) -> JSON:
+        """`model` and `permission_mode`, where given; the agent as it is then."""
+        return await self._transport.call("PATCH", _agent(agent_id), body=_given(change))
+
+    async def new_session(self, agent_id: str, order: Mapping[str, object]) -> JSON:
+        """A fresh conversation, once the messages before it are done with."""
+        return await self._transport.call(
+            "POST", _agent(agent_id) + "/sessions", body=_given(order)
+        )
+
+    async def list_prompts(self, agent_id: str) -> Sequence[JSON]:
+        """What the agent asks and nobody has answered, oldest first."""
+        prompts: Sequence[JSON] = (
+            await self._transport.call("GET", _agent(agent_id) + "/prompts")
+        )["prompts"]
+        return prompts
+
+    async def answer(self, agent_id: str, prompt_id: str, reply: Mapping[str, object]) -> JSON:
+        """`decision` and `message` to a permission, `answers` to a question."""
+        path = f"{_agent(agent_id)}/prompts/{quote(prompt_id, safe='')}"
+        return await self._transport.call("POST", path, body=_given(reply))
+
+    async def list_messages(self, agent_id: str, *, limit: int) -> Sequence[JSON]:
+        """The newest of the conversation, oldest first."""
+        path, query = _agent(agent_id) + "/messages", {"limit": str(limit)}
+        messages: Sequence[JSON] = (await self._transport.call("GET", path, query=query))[
+            "messages"
+        ]
+        return messages
 
     async def list_events(
         self, agent_id: str, *, turn: str = "", after: int | None = None
     ) -> EventsPage:
         """One page, as long as the gateway makes it."""
         query = _stretch(turn, after) | {"limit": "1000"}
-        response, content = await self._fetch("GET", _agent(agent_id) + "/events", query=query)
-        self._answer(response, content)
+        content = await self._transport.content(_agent(agent_id) + "/events", query=query)
         return msgspec.json.decode(content, type=EventsPage)
 
     async def stream_events(
-        self, agent_id: str, *, turn: str = "", after: int | None = None
+        self,
+        agent_id: str,
+        *,
+        turn: str = "",
+        after: int | None = None,
+        opened: Callable[[], None] | None = None,
     ) -> AsyncGenerator[bytes, None]:
         """Payloads as they come, b"" for a sign of life; ends when the gateway ends it.
+
+        `opened` is called when the gateway has answered, before the first payload.
 
         Raises:
             Refused: also when the gateway breaks it off, with its reason.
             Trouble: the turn has ended, and there is nothing after that seq.
         """
-        request = self._http.build_request(
-            "GET",
+        messages = self._transport.stream(
             _agent(agent_id) + "/events",
-            params=self._query(_stretch(turn, after)),
-            headers={"accept": "text/event-stream"},
-            timeout=_STREAM_TIMEOUT,
+            query=_stretch(turn, after),
+            opened=opened,
+            nothing=f"turn {turn} has ended; nothing of it is after seq {after}",
         )
-        with self._failures():
-            response = await self._http.send(request, stream=True)
-            try:
-                if response.status_code == httpx.codes.NO_CONTENT:
-                    raise Trouble(f"turn {turn} has ended; nothing of it is after seq {after}")
-                if not response.is_success:
-                    self._answer(response, await _bounded(response))
-                async for data in sse.events(response.aiter_bytes()):
-                    yield data
-            finally:
-                await response.aclose()
+        async with aclosing(messages):
+            async for data in messages:
+                yield data
 
     async def list_turns(self, agent_id: str) -> Sequence[JSON]:
         """All, oldest first, a page at a time."""
         turns: list[JSON] = []
-        query: dict[str, str] = {}
+        before = ""
         while True:
-            page = await self._call("GET", _agent(agent_id) + "/turns", query=query)
+            page = await self._turns(agent_id, before)
             turns[:0] = page["turns"]
             if not page["turns"] or not page.get("more"):
                 return turns
-            query = {"before": str(turns[0]["request_id"])}
+            before = str(turns[0]["request_id"])
+
+    async def newest_turns(self, agent_id: str) -> Sequence[JSON]:
+        """The last 200, oldest first."""
+        turns: Sequence[JSON] = (await self._turns(agent_id))["turns"]
+        return turns
+
+    async def _turns(self, agent_id: str, before: str = "") -> JSON:
+        query = {"before": before} if before else {}
+        return await self._transport.call("GET", _agent(agent_id) + "/turns", query=query)
 
     async def get_turn(self, agent_id: str, request_id: str) -> JSON:
-        return await self._call("GET", _turn(agent_id, request_id))
+        return await self._transport.call("GET", _turn(agent_id, request_id))
 
     async def redeliver(self, agent_id: str, request_id: str, order: Mapping[str, object]) -> JSON:
         """`from_seq`, `webhook_url`, `webhook_secret`, where given; answers with `generation`."""
         path = _turn(agent_id, request_id) + "/redeliver"
-        return await self._call("POST", path, body=_given(order))
+        return await self._transport.call("POST", path, body=_given(order))
 
     async def grpc_token(self, agent_id: str) -> JSON:
         """`address` and `token` for direct gRPC clients."""
-        return await self._call("POST", _agent(agent_id) + "/grpc-token", body={})
+        return await self._transport.call("POST", _agent(agent_id) + "/grpc-token", body={})
 
     async def healthy(self) -> bool:
         """Whether a gateway answers there; raises NoGateway when nothing does."""
-        return (await self._call("GET", "/healthz", owner=False)).get("status") == "ok"
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
-        owner: bool = True,
-    ) -> JSON:
-        return self._answer(*await self._fetch(method, path, query=query, body=body, owner=owner))
-
-    async def _fetch(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, object] | None = None,
-        owner: bool = True,
-    ) -> tuple[httpx.Response, bytes]:
-        request = self._http.build_request(
-            method,
-            path,
-            params=self._query(query or {}) if owner else query,
-            content=None if body is None else json.dumps(body),
-        )
-        with self._failures():
-            response = await self._http.send(request, stream=True)
-            try:
-                return response, await _bounded(response)
-            finally:
-                await response.aclose()
-
-    def _query(self, query: Mapping[str, str]) -> Mapping[str, str]:
-        """With the owner, where one is named."""
-        user = self._connection.user
-        return query if user is None else {**query, "user_id": user}
-
-    @contextlib.contextmanager
-    def _failures(self) -> Iterator[None]:
-        """What goes wrong on the way to the gateway becomes NoGateway."""
-        try:
-            yield
-        except httpx.ConnectError as error:
-            raise NoGateway(self._nobody()) from error
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise NoGateway(
-                f"the gateway at {self._connection.url} broke off: {reason}; try again"
-            ) from error
-
-    def _nobody(self) -> str:
-        return (
-            f"no gateway answers at {self._connection.url}; "
-            "start one with `forge serve`, or name it with FORGE_URL"
-        )
-
-    def _answer(self, response: httpx.Response, content: bytes) -> JSON:
-        try:
-            answer = json.loads(content) if content else {}
-        except ValueError:
-            answer = None
-        if response.is_success and isinstance(answer, dict):
-            replayed = {"replayed": True} if "idempotent-replayed" in response.headers else {}
-            return answer | replayed
-        if not isinstance(answer, dict) or not isinstance(answer.get("message"), str):
-            raise Trouble(
-                f"what answers at {self._connection.url} is no gateway "
-                f"(HTTP {response.status_code}); is FORGE_URL right?"
-            )
-        raise Refused(
-            self._advised(answer["message"], response),
-            status=response.status_code,
-            code=str(answer.get("error", "")),
-        )
-
-    def _advised(self, message: str, response: httpx.Response) -> str:
-        """The gateway's words, and what a person at a terminal can do."""
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            return f"{message}; set FORGE_API_KEY to a key of this gateway"
-        if self._connection.user is None and message.startswith(("owner_id is", "user_id is")):
-            return f"{message}; this API key needs one: set FORGE_USER or give --user"
-        wait_s = response.headers.get("retry-after")
-        return f"{message}; try again in {wait_s} s" if wait_s else message
-
-
-async def _bounded(response: httpx.Response) -> bytes:
-    content = bytearray()
-    async for chunk in response.aiter_bytes():
-        content += chunk
-        if len(content) > _ANSWER_LIMIT_BYTES:
-            raise Trouble(f"the answer is over {_ANSWER_LIMIT_BYTES} bytes")
-    return bytes(content)
+        return (await self._transport.call("GET", "/healthz", owner=False)).get("status") == "ok"
 
 
 def _agent(agent_id: str) -> str:

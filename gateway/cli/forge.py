@@ -15,6 +15,8 @@ A session in three terminals:
   forge serve
   forge listen
   forge agents create && forge send AGENT "hello"
+A conversation:
+  forge chat AGENT
 """
 
 
@@ -29,6 +31,7 @@ class LazyGroup(click.Group):
         "serve": "Run a gateway on this machine.",
         "demo": "See it work: gateway, receiver and one agent.",
         "agents": "Create, list, show and delete agents.",
+        "chat": "Talk with an agent.",
         "send": "Send an agent a message and watch its turn.",
         "interrupt": "End an agent's turn.",
         "events": "Show an agent's events, and follow them.",

@@ -1,6 +1,6 @@
 """Where arrivals are shown: what every way of showing them can do."""
 
-from typing import Protocol
+from typing import IO, Protocol
 
 from rich.console import Console
 
@@ -25,11 +25,11 @@ class PlainConsole(Console):
     """Takes text as it stands: no markup, no colours found in it.
 
     Piped, it writes no escape codes (rich looks at the stream, NO_COLOR and
-    FORCE_COLOR).
+    FORCE_COLOR). Without `file` it writes to standard output.
     """
 
-    def __init__(self) -> None:
-        super().__init__(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    def __init__(self, file: IO[str] | None = None) -> None:
+        super().__init__(file=file, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def on_broken_pipe(self) -> None:
         """Raises OutputClosed: rich's own SystemExit would tear an event loop apart."""

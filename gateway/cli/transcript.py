@@ -42,7 +42,7 @@ class Transcript:
         event = arrival.event
         if event is None:
             about = f" (webhook-id {arrival.webhook_id})" if arrival.webhook_id else ""
-            self._line(f"✗ refused a delivery: {arrival.refusal}{about}", "red")
+            self.note(f"✗ refused a delivery: {arrival.refusal}{about}", "red")
             return
         self._stopwatch.start(event.turn)
         self._announce(event)
@@ -55,13 +55,13 @@ class Transcript:
         if self._speaker == event.turn:
             return
         self._speaker = event.turn
-        self._break()
+        self.pause()
         if self._named:
-            self._line(f"── agent {event.agent_id} · turn {event.request_id}", "bold")
+            self.note(f"── agent {event.agent_id} · turn {event.request_id}", "bold")
 
     def _end(self, event: Webhook) -> None:
         shown = ending(event, took_s=self._stopwatch.stop(event.turn))
-        self._break()
+        self.pause()
         self._console.out(shown.text, style=shown.style, highlight=False)
         self._speaker = None
 
@@ -73,7 +73,25 @@ class Transcript:
             mark, style = _MARKS.get(event.kind, ("·", "dim"))
             if event.text("status") == "error":
                 mark, style = "✗", "red"
-            self._line(f"{mark} {_gist(event)}", style)
+            self.note(f"{mark} {_gist(event)}", style)
+
+    def note(self, text: str, style: str) -> None:
+        """A line of its own, cut where it would be too long."""
+        self.pause()
+        limit = min(_LINE, self._console.width) if self._console.is_terminal else _LINE
+        self._console.out(one_line(text, limit=limit), style=style, highlight=False)
+
+    def block(self, text: str, style: str) -> None:
+        """Lines of their own, whole; the text is printable."""
+        self.pause()
+        self._console.out(text, style=style, highlight=False)
+
+    def pause(self) -> None:
+        """What is shown next begins on a line of its own."""
+        if not self._at_line_start:
+            self._console.out("", highlight=False)
+        self._at_line_start = True
+        self._part = None
 
     def _speak(self, event: Webhook, family: str, *, whole: bool) -> None:
         part_id = event.text("part_id")
@@ -81,7 +99,7 @@ class Transcript:
             return
         self._remember(event.turn, part_id)
         if self._part != (family, part_id):
-            self._break()
+            self.pause()
         self._part = (family, part_id)
         if text := printable(event.text()):
             style = "dim italic" if family == "reasoning" else None
@@ -93,17 +111,6 @@ class Transcript:
             self._streamed[turn, part_id] = None
         if len(self._streamed) > _PARTS:
             self._streamed.popitem(last=False)
-
-    def _line(self, text: str, style: str) -> None:
-        self._break()
-        limit = min(_LINE, self._console.width) if self._console.is_terminal else _LINE
-        self._console.out(one_line(text, limit=limit), style=style, highlight=False)
-
-    def _break(self) -> None:
-        if not self._at_line_start:
-            self._console.out("", highlight=False)
-        self._at_line_start = True
-        self._part = None
 
 
 _MARKS = {

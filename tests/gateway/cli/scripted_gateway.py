@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -62,24 +62,6 @@ def signed(payload: Payload, secret: str, webhook_id: str) -> tuple[bytes, dict[
 
 
 @dataclass
-class ScriptedTurn:
-    """What has been told of one turn, and who waits for more."""
-
-    payloads: list[Payload] = field(default_factory=list)
-    noticed: Noticed = field(default_factory=Noticed)
-
-    @property
-    def ended(self) -> bool:
-        return any("is_final" in payload for payload in self.payloads)
-
-    async def until_after(self, seq: int) -> None:
-        """Wait for an event after that one."""
-        await self.noticed.until(
-            lambda: any(payload["seq"] > seq for payload in self.payloads), within_s=30
-        )
-
-
-@dataclass
 class ScriptedGateway:
     """Answers as told.
 
@@ -89,6 +71,10 @@ class ScriptedGateway:
         refusals: path endings, and the (status, body, headers) they are answered with.
         breaks: streams yet to be broken off: after how many events, and with what last word
             ("" for none).
+        prompts: what the agent asks and nobody has answered.
+        changed: what a PATCH has set.
+        messages: the conversation so far.
+        seqs: of the events to come.
         before: what a new agent says of itself before it is ready, a look each.
         calls: (method, path with query, body, authorization) of every request.
     """
@@ -96,11 +82,16 @@ class ScriptedGateway:
     script: Sequence[Payload] = ()
     refusals: dict[str, tuple[int, Any, dict[str, str]]] = field(default_factory=dict)
     breaks: list[tuple[int, str]] = field(default_factory=list)
+    prompts: list[Payload] = field(default_factory=list)
+    changed: Payload = field(default_factory=dict)
+    messages: list[Payload] = field(default_factory=list)
     before: Iterator[Payload] = field(default_factory=lambda: iter(()))
     calls: list[tuple[str, str, Any, str]] = field(default_factory=list)
     url: str = ""
-    _turns: dict[str, ScriptedTurn] = field(default_factory=dict)
-    _seq: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _turns: dict[str, list[Payload]] = field(default_factory=dict)
+    _hung_up: int = 0
+    _noticed: Noticed = field(default_factory=Noticed)
+    seqs: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def answer(self, request: Request) -> Response:
         body = await request.body()
@@ -110,13 +101,14 @@ class ScriptedGateway:
         self.calls.append(
             (request.method, called, content, request.headers.get("authorization", ""))
         )
+        self._noticed.tell()
         for ending, (status, refusal, headers) in self.refusals.items():
             if path.endswith(ending):
                 return JSONResponse(refusal, status, headers)
         if path.endswith("/events"):
             return self._events(request)
         if "/turns" in path:
-            return _turns(path, request.query_params.get("before", ""))
+            return self._told_turns(path, request.query_params.get("before", ""))
         return self._answer(request.method, path, content)
 
     def _answer(self, method: str, path: str, content: Any) -> Response:
@@ -136,7 +128,7 @@ class ScriptedGateway:
             case "GET", [""]:
                 return JSONResponse({"agents": [agent], "total": 1})
             case "GET", ["", "agt-1"]:
-                live = {"state": "idle", "latest_seq": 7}
+                live = {"state": "idle", "latest_seq": 7, **self.changed}
                 return JSONResponse(agent | live | next(self.before, {}))
             case "DELETE", ["", "agt-1"]:
                 return Response(status_code=204)
@@ -146,6 +138,23 @@ class ScriptedGateway:
                 return self._interrupt(content)
             case "POST", ["", "agt-1", "grpc-token"]:
                 return JSONResponse({"address": "unix:/run/a.sock", "token": "t" * 8})
+        return self._converse(method, path.partition("agt-1")[2], content)
+
+    def _converse(self, method: str, path: str, content: Any) -> Response:
+        match method, path.split("/"):
+            case "PATCH", [""]:
+                names = {"model": "current_model"}
+                self.changed |= {names.get(name, name): each for name, each in content.items()}
+                return JSONResponse(self.changed)
+            case "GET", ["", "prompts"]:
+                return JSONResponse({"prompts": self.prompts, "total": len(self.prompts)})
+            case "POST", ["", "prompts", prompt_id]:
+                return self._answered(prompt_id, content)
+            case "GET", ["", "messages"]:
+                return JSONResponse({"messages": self.messages})
+            case "POST", ["", "sessions"]:
+                self.tell(content["request_id"], [COMPLETED])
+                return JSONResponse({"request_id": content["request_id"]}, 202)
         return JSONResponse({"error": "not_found", "message": "there is no such agent"}, 404)
 
     def _message(self, content: Any) -> Response:
@@ -156,53 +165,103 @@ class ScriptedGateway:
         return JSONResponse({"request_id": request_id, "agent_id": "agt-1"}, 202, replayed)
 
     def _interrupt(self, content: Any) -> Response:
-        self.tell("req_i", [COMPLETED])
+        own = content.get("request_id", "req_i")
+        self.tell(own, [COMPLETED])
         target = content.get("target", "")
         if target in self._turns:
             self.tell(target, [INTERRUPTED])
-        return JSONResponse({"request_id": "req_i", "agent_id": "agt-1"}, 202)
+        return JSONResponse({"request_id": own, "agent_id": "agt-1"}, 202)
+
+    def _answered(self, prompt_id: str, content: Any) -> Response:
+        prompt = next(each for each in self.prompts if each["prompt_id"] == prompt_id)
+        self.prompts.remove(prompt)
+        self.tell(content["request_id"], [COMPLETED])
+        kind = prompt["kind"].replace("asked", "answered")
+        self.tell(prompt["request_id"], [{"kind": kind, "data": {"prompt_id": prompt_id}}])
+        return JSONResponse({"request_id": content["request_id"], "prompt_id": prompt_id}, 202)
+
+    def ask(self, request_id: str, kind: str, data: Payload, *, waits: bool = True) -> None:
+        """In that turn; where it does not wait, the agent's policy has decided."""
+        if waits:
+            self.prompts.append({"request_id": request_id, "kind": kind, **data})
+        self.tell(request_id, [{"kind": kind, "data": data}])
 
     def tell(self, request_id: str, events: Sequence[Payload]) -> None:
         """More of a turn."""
-        turn = self._turns.setdefault(request_id, ScriptedTurn())
         for event in events:
             named = {"agent_id": "agt-1", "request_id": request_id, "session_id": ""}
-            payload = {"event_type": "agent.event", "seq": next(self._seq), **named, **event}
-            turn.payloads.append(payload)
-        turn.noticed.tell()
+            payload = {"event_type": "agent.event", "seq": next(self.seqs), **named, **event}
+            self._turns.setdefault(request_id, []).append(payload)
+        self._turns.setdefault(request_id, [])
+        self._noticed.tell()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until what was called, or told, is so."""
+        await self._noticed.until(holds, within_s=30)
+
+    async def called(self, method: str, ending: str) -> Any:
+        """Wait until that was called; the last body."""
+        await self.until(lambda: bool(self.bodies(method, ending)))
+        return self.bodies(method, ending)[-1]
+
+    def _told(self, asked: str, after: int) -> list[Payload]:
+        """Of a turn, "" for all, in order."""
+        told = [payload for turn in self._turns.values() for payload in turn]
+        told.sort(key=lambda payload: int(payload["seq"]))
+        return [
+            payload
+            for payload in told
+            if payload["seq"] > after and asked in ("", payload["request_id"])
+        ]
 
     def _events(self, request: Request) -> Response:
         query = request.query_params
         after = int(query.get("after_seq", "0"))
         asked = query.get("request_id", "")
         if "text/event-stream" in request.headers["accept"]:
-            frames = self._frames(self._turns[asked], after)
-            return StreamingResponse(frames, media_type="text/event-stream")
-        told = [payload for turn in self._turns.values() for payload in turn.payloads]
-        events = [
-            payload
-            for payload in told
-            if payload["seq"] > after and asked in ("", payload["request_id"])
-        ][:2]
-        last = events[-1]["seq"] if events else after
-        more = bool(told) and last < told[-1]["seq"]
-        return JSONResponse({"events": events, "next_after_seq": last, "more": more})
+            return StreamingResponse(
+                self._frames(asked, after, self._hung_up), media_type="text/event-stream"
+            )
+        told = self._told(asked, after)
+        last = told[:2][-1]["seq"] if told else after
+        return JSONResponse({"events": told[:2], "next_after_seq": last, "more": bool(told[2:])})
 
-    async def _frames(self, turn: ScriptedTurn, after: int) -> AsyncIterator[bytes]:
+    async def _frames(self, asked: str, after: int, hung_up: int) -> AsyncIterator[bytes]:
         limit, last_word = self.breaks.pop(0) if self.breaks else (10**6, "")
         told = 0
-        while not turn.ended or after < turn.payloads[-1]["seq"]:
-            for payload in turn.payloads:
-                if payload["seq"] <= after:
-                    continue
+        while True:
+            for payload in self._told(asked, after):
                 if told == limit:
                     yield f"event: error\ndata: {last_word}\n\n".encode() if last_word else b""
                     return
                 yield b": nothing new\n\n" if not told else b""
                 yield f"id: {payload['seq']}\ndata: {json.dumps(payload)}\n\n".encode()
                 after, told = payload["seq"], told + 1
-            if not turn.ended:
-                await turn.until_after(after)
+                if asked and "is_final" in payload:
+                    return
+            if not await self._until_told(asked, after, hung_up):
+                return
+
+    def hang_up(self) -> None:
+        """Streams that wait for an event end; others may begin after that."""
+        self._hung_up += 1
+        self._noticed.tell()
+
+    async def _until_told(self, asked: str, after: int, before: int) -> bool:
+        """False when it is to end instead."""
+        await self.until(lambda: self._hung_up != before or bool(self._told(asked, after)))
+        return self._hung_up == before
+
+    def _told_turns(self, path: str, before: str) -> Response:
+        """Those that are open; where there are none two that have ended, each a page."""
+        turns = [
+            {"request_id": name, "state": "running", "first_seq": told[0]["seq"] if told else 0}
+            for name, told in self._turns.items()
+            if not any("is_final" in payload for payload in told)
+        ]
+        if path.endswith("/turns") and turns:
+            return JSONResponse({"turns": turns, "more": False})
+        return _turns(path, before)
 
     def bodies(self, method: str, ending: str) -> list[Any]:
         """What was sent to paths that end so."""
@@ -227,7 +286,7 @@ def _turns(path: str, before: str) -> Response:
 async def scripted_gateway() -> AsyncIterator[ScriptedGateway]:
     """Listens on a free loopback port as long as the context is open."""
     gateway = ScriptedGateway()
-    methods = ["GET", "POST", "DELETE"]
+    methods = ["GET", "POST", "PATCH", "DELETE"]
     application = Starlette(routes=[Route("/{path:path}", gateway.answer, methods=methods)])
     config = uvicorn.Config(application, log_config=None, lifespan="off", ws="none")
     config.load()
