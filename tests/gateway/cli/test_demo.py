@@ -87,7 +87,7 @@ async def test_unknown_backend_is_a_sentence(clean: dict[str, str]) -> None:
     """A backend that is not there is named beside those that are."""
     ended = await forge("demo", "--once", "--backend", "cobol", env=clean)
     assert ended.status == 1
-    assert "there is no backend 'cobol'; there are command" in ended.err
+    assert "there is no backend 'cobol'; there are " in ended.err
 
 
 async def pasted(line: str) -> Outcome:
