@@ -12,6 +12,7 @@ from gateway.cli.errors import Refused, Trouble
 from gateway.cli.transcript import Transcript
 from gateway.cli.webhook import Webhook
 
+_MOST = 1000
 _SETTLED = frozenset({"conflict", "gone", "not_found"})
 
 
@@ -40,8 +41,11 @@ class Asking:
         self._turns = turns
         self._errands = errands
         self._changed = changed
-        self._heard: dict[str, Webhook] = {}
-        """Asked, and not known to wait; at most as many as an agent has open."""
+        self._heard: OrderedDict[str, Webhook] = OrderedDict()
+        """Asked, and not known to wait."""
+        self._looking = False
+        self._fresh = False
+        """There is one that the look which is under way may not have seen."""
         self._open: OrderedDict[str, tuple[str, Asked]] = OrderedDict()
         """Of each that waits: its turn, and what it is."""
         self._answering = ""
@@ -61,11 +65,14 @@ class Asking:
     def heard(self, event: Webhook) -> None:
         """An asked event."""
         self._heard[event.text("prompt_id")] = event
-        self._errands.begin("prompts", self._look())
+        if len(self._heard) > _MOST:
+            self._heard.popitem(last=False)
+        self.look_again()
 
     def look_again(self) -> None:
-        """The gateway may not have been there to be asked."""
-        if self._heard:
+        """Also when a gateway is there again that could not be asked before."""
+        self._fresh = bool(self._heard)
+        if self._fresh and not self._looking:
             self._errands.begin("prompts", self._look())
 
     def settled(self, prompt_id: str) -> bool:
@@ -103,17 +110,23 @@ class Asking:
         self.settled(prompt_id)
 
     async def _look(self) -> None:
-        if not self._heard:
+        self._looking = True
+        try:
+            while self._fresh:
+                self._fresh = False
+                for prompt in await self._api.list_prompts(self._agent_id):
+                    self._waits(str(prompt.get("prompt_id")))
+        finally:
+            self._looking = False
+
+    def _waits(self, prompt_id: str) -> None:
+        event = self._heard.pop(prompt_id, None)
+        if event is None:
             return
-        waiting = [
-            str(each.get("prompt_id")) for each in await self._api.list_prompts(self._agent_id)
-        ]
-        for prompt_id in waiting:
-            if (event := self._heard.pop(prompt_id, None)) is not None:
-                self._open[prompt_id] = (event.request_id, asked_of(event.kind, event.data))
-                if len(self._open) == 1:
-                    self._face.set_aside()
-                    self._show()
+        self._open[prompt_id] = (event.request_id, asked_of(event.kind, event.data))
+        if len(self._open) == 1:
+            self._face.set_aside()
+            self._show()
 
     def _drop(self, prompt_ids: list[str]) -> None:
         before = next(iter(self._open), None)

@@ -1,10 +1,10 @@
 """The command."""
 
 import asyncio
-import os
 import sys
 
 import click
+from prompt_toolkit.utils import is_dumb_terminal
 
 from gateway.cli.api import Api
 from gateway.cli.chat.conversation import Conversation
@@ -48,5 +48,5 @@ async def _talk(connection: Connection, agent: str) -> int:
 
 
 def _face() -> Face:
-    drawable = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    drawable = sys.stdin.isatty() and sys.stdout.isatty() and not is_dumb_terminal()
     return Terminal(Inputs(inputs_file())) if drawable else Pipe()

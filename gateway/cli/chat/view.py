@@ -69,6 +69,8 @@ class View:
             if self._asking.settled(event.text("prompt_id")):
                 said = event.text("decision") or event.text("answers")
                 self._paper.note(f"── decided without you: {said}", "yellow")
+        elif event.kind == "todo.updated":
+            self._paper.note(f"· {_todo(event.data.get('todos'))}", "dim")
         elif event.kind != "status" or event.text() or event.text("message"):
             self._paper.arrived(arrival)
 
@@ -78,6 +80,8 @@ class View:
         self._asking.ended(event.request_id)
         told = self._told(turn, event)
         if told is None:
+            if turn is not None and not turn.spoke:
+                self._begin(turn, event)
             self._paper.arrived(arrival)
         elif told:
             self._paper.note(told, "dim")
@@ -97,3 +101,11 @@ class View:
         if turn.purpose is Purpose.NOW and into_another:
             return "── told the running turn"
         return None
+
+
+def _todo(todos: object) -> str:
+    """How far it has come, and what it is at."""
+    told = [each for each in todos if isinstance(each, dict)] if isinstance(todos, list) else []
+    done = sum(each.get("status") == "completed" for each in told)
+    now = next((each.get("content") for each in told if each.get("status") == "in_progress"), "")
+    return f"{done} of {len(told)} done" + (f", now: {now}" if now else "")

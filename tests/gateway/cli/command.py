@@ -121,6 +121,13 @@ class Terminal:
     def press(self, key: bytes) -> None:
         os.write(self._master, key)
 
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def echoes(self) -> bool:
+        """Whether the terminal itself shows what is typed."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
     async def ended(self) -> int:
         """The exit status."""
         async with asyncio.timeout(LIMIT_S):

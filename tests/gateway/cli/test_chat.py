@@ -1,5 +1,6 @@
 """forge chat on a terminal, with a gateway that says what a real one would say."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.cli.command import CTRL_C, CTRL_D, ENTER, Terminal, forge, terminal
+from tests.gateway.cli.command import (
+    CTRL_C,
+    CTRL_D,
+    ENTER,
+    LIMIT_S,
+    Terminal,
+    end,
+    forge,
+    start,
+    terminal,
+)
 from tests.gateway.cli.scripted_gateway import COMPLETED, ScriptedGateway, failed, text
 
 Refusal = tuple[int, Any, dict[str, str]]
@@ -352,6 +363,67 @@ async def test_an_agent_that_is_gone_ends_it(peer: ScriptedGateway, tmp_path: Pa
         peer.hang_up()
         assert await shown.ended() == 1
         await shown.until_row("Error: there is no agent agt-1")
+
+
+@pytest.mark.parametrize("status", [0, 143])
+async def test_the_terminal_is_left_as_it_was(
+    peer: ScriptedGateway, tmp_path: Path, status: int
+) -> None:
+    """However it ends, what is typed next is seen, and pasted as ever."""
+    async with chatting(peer, tmp_path) as shown:
+        assert not shown.echoes()
+        if status:
+            shown.terminate()
+        else:
+            shown.press(CTRL_D)
+        assert await shown.ended() == status
+        assert shown.echoes()
+        assert shown.shown.rindex("\x1b[?2004l") > shown.shown.rindex("\x1b[?2004h")
+
+
+async def test_to_dos_and_noise(peer: ScriptedGateway, tmp_path: Path) -> None:
+    """A list of to-dos is a line; a status without words is none."""
+    todos = [
+        {"content": "sweep", "status": "completed"},
+        {"content": "scrub", "status": "in_progress"},
+        "?",
+    ]
+    async with chatting(peer, tmp_path) as shown:
+        turn = await say(shown, peer, "clean up")
+        peer.tell(
+            turn,
+            [
+                {"kind": "status", "data": {"status": "busy"}},
+                {"kind": "status", "data": {"status": "retry", "message": "model is busy"}},
+                {"kind": "todo.updated", "data": {"todos": todos}},
+                COMPLETED,
+            ],
+        )
+        await shown.until_row("completed in")
+        assert shown.rows[3:5] == ["· retry model is busy", "· 1 of 2 done, now: scrub"]
+
+
+async def test_a_pipe_answers_too(peer: ScriptedGateway) -> None:
+    """A line that comes while something is asked is the answer to it."""
+    env = {"FORGE_URL": peer.url, "FORGE_USER": "ada"}
+    peer.seqs = itertools.count(101)
+    process = await start("chat", "agt-1", env=env)
+    assert process.stdin
+    try:
+        process.stdin.write(b"clean up\ny\n")
+        process.stdin.write_eof()
+        turn = (await peer.called("POST", "/messages"))["request_id"]
+        peer.ask(turn, "permission.asked", PERMISSION)
+        assert (await peer.called("POST", "/per_1"))["decision"] == "once"
+        peer.tell(turn, [COMPLETED])
+        async with asyncio.timeout(LIMIT_S):
+            out, err = await process.communicate()
+    finally:
+        await end(process)
+    assert (process.returncode, err) == (0, b"")
+    lines = out.decode().splitlines()
+    assert [lines[2], lines[3], lines[8]] == ["> clean up", "? May it use bash?", "> y"]
+    assert lines[-1].startswith("✓ completed in ")
 
 
 @pytest.mark.parametrize("ending", ["", "\n"])
