@@ -28,7 +28,10 @@ class Command:
 
 
 class Commands:
-    """What can be done beside talking. `leave` ends the conversation."""
+    """What can be done beside talking. `leave` ends the conversation.
+
+    `columns`: of the terminal, now.
+    """
 
     def __init__(
         self,
@@ -38,12 +41,14 @@ class Commands:
         outgoing: Outgoing,
         paper: Transcript,
         leave: Callable[[int], None],
+        columns: Callable[[], int],
     ) -> None:
         self._api = api
         self._agent_id = agent_id
         self._outgoing = outgoing
         self._paper = paper
         self._leave = leave
+        self._columns = columns
         told: Sequence[tuple[str, str, str, Callable[[str], Awaitable[None]]]] = (
             ("/help", "", "this list", self._help),
             ("/now", "TEXT", "say it into the running turn, or in its place", self._now),
@@ -84,11 +89,12 @@ class Commands:
         return _paths(rest) if name == "/attach" else []
 
     async def _help(self, _: str) -> None:
-        width = max(len(f"{each.name} {each.argument}") for each in self._commands.values())
-        lines = (
-            f"{f'{each.name} {each.argument}':<{width}}  {each.what}"
-            for each in self._commands.values()
-        )
+        names = {f"{each.name} {each.argument}": each.what for each in self._commands.values()}
+        width = max(map(len, names))
+        if width + max(map(len, names.values())) < self._columns():
+            lines = [f"{name:<{width}}  {what}" for name, what in names.items()]
+        else:
+            lines = [f"{name}\n  {what}" for name, what in names.items()]
         keys = "Enter sends, Alt-Enter begins another line, Tab completes, ↑ and ↓ go back."
         self._paper.block("\n".join([*lines, keys]), "dim")
 

@@ -50,7 +50,12 @@ class Conversation:
         )
         self._outgoing = Outgoing(api, agent_id, paper=self._paper, turns=self._turns)
         self._commands = Commands(
-            api, agent_id, outgoing=self._outgoing, paper=self._paper, leave=self._leave
+            api,
+            agent_id,
+            outgoing=self._outgoing,
+            paper=self._paper,
+            leave=self._leave,
+            columns=lambda: face.console.width,
         )
         self._left: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._ready = asyncio.Event()
