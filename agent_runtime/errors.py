@@ -7,6 +7,8 @@ RuntimeFault
 +-- JournalClosed       used after close
 +-- Invalid             a command's field is wrong; names it
 +-- Unsupported         the backend cannot do it; names the capability
+|   +-- NoDiff          git is missing, or the workspace is too large for it
++-- GitFailed           git could not do it now
 +-- Exhausted           too many unsettled turns, or the journal is full
 +-- Closing             takes no new command any more
 +-- NotDrained          takes no new command yet
@@ -50,6 +52,23 @@ class Unsupported(RuntimeFault):
     def __init__(self, backend: str, capability: str) -> None:
         super().__init__(f"the backend {backend!r} cannot do this: it has no {str(capability)!r}")
         self.capability = capability
+
+
+class NoDiff(Unsupported):
+    """Changes of the workspace cannot be told here; the message says why."""
+
+    def __init__(self, reason: str) -> None:
+        RuntimeFault.__init__(self, reason)
+        self.capability = "diff"
+
+
+class GitFailed(RuntimeFault):
+    """Git refused or was ended; `cut`: its answer was too long, `late`: it took too long."""
+
+    def __init__(self, reason: str, *, cut: bool = False, late: bool = False) -> None:
+        super().__init__(reason)
+        self.cut = cut
+        self.late = late
 
 
 class Exhausted(RuntimeFault):

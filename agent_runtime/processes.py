@@ -18,6 +18,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
+from agent_runtime.errands import Errands
 from agent_runtime.errors import BackendUnusable
 from agent_runtime.memory import MemoryGroup, OomWatch
 from agent_runtime.process_table import (
@@ -118,10 +119,19 @@ class CliProcess:
 class Processes:
     """Starts and ends CLI processes. Owned by the task that runs turns."""
 
-    def __init__(self, record: Record, memory: MemoryGroup | None = None) -> None:
-        """`memory`: where the kernel counts what it kills; None: nobody knows."""
+    def __init__(
+        self,
+        record: Record,
+        memory: MemoryGroup | None = None,
+        errands: Errands | None = None,
+    ) -> None:
+        """`memory`: where the kernel counts what it kills; None: nobody knows.
+
+        `errands`: what has children of this process besides.
+        """
         self._record = record
         self._memory = memory
+        self._errands = errands
         self._groups: set[ProcessGroup] = set()
 
     async def spawn(
@@ -167,9 +177,10 @@ class Processes:
     def _reap_orphans(self) -> None:
         """Where this process is the first of its container, all orphans become its children.
 
-        Those it has started are waited for by the event loop.
+        Those it has started are waited for by the event loop; while there are errands, all
+        wait for the next time.
         """
-        if os.getpid() != 1:
+        if os.getpid() != 1 or (self._errands is not None and self._errands.running):
             return
         own = {group.pgid for group in self._groups}
         how = os.WEXITED | os.WNOHANG

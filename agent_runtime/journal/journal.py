@@ -19,6 +19,7 @@ from agent_runtime.journal.rows import (
     Standing,
     Turn,
 )
+from agent_runtime.journal.snapshots import SnapshotBook
 from agent_runtime.journal.space import Space
 from agent_runtime.journal.ticket_budget import NO_BUDGET, TicketBudget
 from agent_runtime.journal.watch import Watch
@@ -53,6 +54,7 @@ class Journal:
         self._watches: set[Watch] = set()
         self.history = HistoryBook(self._reader)
         self.prompts = PromptBook(self._reader, self._writer)
+        self.snapshots = SnapshotBook(self._reader, self._writer)
         self._space = Space(self._reader, self._writer, max_bytes)
         self._tails: dict[int, list[statements.NewRow]] = {}
 

@@ -88,6 +88,15 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The workspace while no turn ran. Numbers count from 1, without gaps."""
+
+    number: int
+    tree: str
+    taken_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """What became of a command: the turn it made, or the one that was there before."""
 

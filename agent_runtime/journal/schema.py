@@ -82,6 +82,15 @@ MIGRATIONS = (
     CREATE INDEX prompts_of_turn ON prompts (turn);
     CREATE INDEX prompts_open ON prompts (state) WHERE state = 0;
     """,
+    """
+    CREATE TABLE snapshots (
+        snapshot INTEGER PRIMARY KEY AUTOINCREMENT,
+        tree     TEXT NOT NULL,                  -- of the workspace's private repository
+        taken_ms INTEGER NOT NULL
+    );
+    ALTER TABLE turns ADD COLUMN snapshot INTEGER; -- the last one before it ran; NULL: it did not
+    UPDATE turns SET snapshot = 0 WHERE state > 1; -- 0: there was none
+    """,
 )
 
 

@@ -144,8 +144,11 @@ def request_of(connection: sqlite3.Connection, turn: int) -> AgentRequest:
 
 
 def start(connection: sqlite3.Connection, turn: int) -> None:
+    """It runs, and what it changes in the workspace comes after the latest snapshot."""
     connection.execute(
-        "UPDATE turns SET state = ? WHERE turn = ?", (relay_pb2.TURN_STATE_RUNNING, turn)
+        "UPDATE turns SET state = ?, snapshot = "
+        "(SELECT coalesce(max(snapshots.snapshot), 0) FROM snapshots) WHERE turn = ?",
+        (relay_pb2.TURN_STATE_RUNNING, turn),
     )
 
 

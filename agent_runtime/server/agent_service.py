@@ -5,12 +5,15 @@ from typing import TypeAlias
 
 import grpc
 
-from agent_runtime.errors import Invalid
+from agent_runtime.errors import Invalid, RuntimeFault
 from agent_runtime.journal.journal import Journal
 from agent_runtime.server.conversation import Conversation
+from agent_runtime.server.diffing import told
 from agent_runtime.server.messages import messages
+from agent_runtime.server.refusal import abort
 from agent_runtime.server.status import Status
 from agent_runtime.server.usage import Usage
+from agent_runtime.turns.diffs import Diffs
 from agent_runtime.turns.runner import Runner
 from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 
@@ -29,12 +32,14 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         journal: Journal,
         runner: Runner,
         status: Status,
+        diffs: Diffs,
         usage: Usage,
         shutdown: Callable[[bool], None],
     ) -> None:
         self._journal = journal
         self._runner = runner
         self._status = status
+        self._diffs = diffs
         self._usage = usage
         self._shutdown = shutdown
         self._streams = 0
@@ -67,6 +72,17 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
                 return await messages(self._journal, request)
             except Invalid as invalid:
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(invalid))
+
+    async def Diff(
+        self,
+        request: agent_pb2.DiffRequest,
+        context: "grpc.aio.ServicerContext[agent_pb2.DiffRequest, agent_pb2.DiffResponse]",
+    ) -> agent_pb2.DiffResponse:
+        try:
+            with self._usage.call():
+                return await told(self._diffs, request)
+        except RuntimeFault as fault:
+            await abort(context, fault)
 
     async def Shutdown(
         self, request: agent_pb2.ShutdownRequest, context: object

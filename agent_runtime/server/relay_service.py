@@ -3,28 +3,15 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 
-from agent_runtime.errors import (
-    Answered,
-    Closing,
-    Exhausted,
-    Invalid,
-    JournalBroken,
-    JournalClosed,
-    NotDrained,
-    RuntimeFault,
-    TooLate,
-    Trimmed,
-    UnknownPrompt,
-    UnknownTurn,
-    Unsupported,
-)
+from agent_runtime.errors import Exhausted, Invalid, NotDrained, RuntimeFault
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import Turn
 from agent_runtime.journal.statements import now_ms
+from agent_runtime.server.refusal import abort
 from agent_runtime.server.relay_session import RelayDead, RelaySession
 from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
 from agent_runtime.server.replay import replay
@@ -45,30 +32,6 @@ NOT_DRAINED = "not drained"
 """What relay.proto promises as the details of that refusal."""
 
 _FAREWELL_S = 1.0
-
-_STATUS: dict[type[RuntimeFault], grpc.StatusCode] = {
-    Invalid: grpc.StatusCode.INVALID_ARGUMENT,
-    Unsupported: grpc.StatusCode.UNIMPLEMENTED,
-    Closing: grpc.StatusCode.FAILED_PRECONDITION,
-    Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    UnknownTurn: grpc.StatusCode.NOT_FOUND,
-    UnknownPrompt: grpc.StatusCode.NOT_FOUND,
-    Answered: grpc.StatusCode.ALREADY_EXISTS,
-    TooLate: grpc.StatusCode.OUT_OF_RANGE,
-    Trimmed: grpc.StatusCode.OUT_OF_RANGE,
-    JournalBroken: grpc.StatusCode.UNAVAILABLE,
-    JournalClosed: grpc.StatusCode.UNAVAILABLE,
-}
-
-
-async def abort(context: Context, fault: RuntimeFault) -> NoReturn:
-    """End the call with the status that relay.proto gives for this fault."""
-    code = next(
-        (code for kind, code in _STATUS.items() if isinstance(fault, kind)),
-        grpc.StatusCode.INTERNAL,
-    )
-    lacks = (("forge-capability", fault.capability),) if isinstance(fault, Unsupported) else ()
-    await context.abort(code, str(fault), lacks)
 
 
 class RelayService(relay_pb2_grpc.RelayServiceServicer):

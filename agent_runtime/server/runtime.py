@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend, BackendContext
 from agent_runtime.backends.registry import load
+from agent_runtime.errands import Errands
 from agent_runtime.errors import Invalid, SettingsError
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.lock import FolderLock
@@ -31,9 +32,13 @@ from agent_runtime.server.surroundings import Surroundings
 from agent_runtime.server.tokens import TokenInterceptor
 from agent_runtime.server.usage import Usage
 from agent_runtime.settings import Settings
+from agent_runtime.turns.diffs import Diffs
 from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.runner import Runner
+from agent_runtime.turns.snapshots import Snapshots
+from agent_runtime.workspace.git import Git
+from agent_runtime.workspace.repository import Repository
 from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 
@@ -82,12 +87,14 @@ class _Runtime:
         self._settings = settings
         self._journal = journal
         self._drained = Drained(journal, settings.pod_uid)
+        self._snapshots = _snapshots(settings, env, journal, errands := Errands())
         self._runner = Runner(
             journal=journal,
             drained=self._drained,
-            backend=_backend(settings, env, journal),
+            backend=_backend(settings, env, journal, errands),
             mode=PermissionMode.parse(_permission_mode(settings, journal)),
             policy=_policy(settings),
+            snapshots=self._snapshots,
             turn_limit_s=settings.turn_limit_s,
             grace_s=settings.grace_s,
         )
@@ -121,6 +128,7 @@ class _Runtime:
         """Start, serve until the end is wished for, stop in reverse order."""
         await JournalledGroups(self._journal).end_leftovers()
         await self._runner.recover()
+        await self._snapshots.begin()
         try:
             await self._serve()
         finally:  # a server that is left, whatever has died, keeps its socket and the process
@@ -136,6 +144,7 @@ class _Runtime:
                 tasks.create_task(self._life.end_when_idle(), name="idle"),
                 tasks.create_task(self._life.end_when_delivered(), name="retired"),
                 tasks.create_task(self._life.trim(), name="trim"),
+                tasks.create_task(self._snapshots.run(), name="snapshots"),
                 tasks.create_task(self._signals.obey(), name="signals"),
             ]
             self._signals.own()
@@ -200,6 +209,7 @@ class _Runtime:
             journal=self._journal,
             runner=self._runner,
             status=status,
+            diffs=Diffs(self._journal, self._snapshots),
             usage=self._usage,
             shutdown=self._end,
         )
@@ -229,7 +239,17 @@ class _Runtime:
         self._life.end()
 
 
-def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Backend:
+def _snapshots(
+    settings: Settings, env: Mapping[str, str], journal: Journal, errands: Errands
+) -> Snapshots:
+    folder = settings.state_dir / "snapshots"
+    repository = Repository(Git(errands, folder=folder, workspace=settings.workspace, env=env))
+    return Snapshots(journal.snapshots, repository)
+
+
+def _backend(
+    settings: Settings, env: Mapping[str, str], journal: Journal, errands: Errands
+) -> Backend:
     home = settings.state_dir / "home"
     home.mkdir(mode=0o700, exist_ok=True)
     prefix = f"FORGE_{settings.backend.upper()}"
@@ -241,7 +261,7 @@ def _backend(settings: Settings, env: Mapping[str, str], journal: Journal) -> Ba
         model=journal.fact("model") or settings.model,
         permission_mode=_permission_mode(settings, journal),
         session_id=journal.fact(f"session:{settings.backend}"),
-        processes=Processes(JournalledGroups(journal).record, MemoryGroup.own()),
+        processes=Processes(JournalledGroups(journal).record, MemoryGroup.own(), errands),
     )
     return load(settings.backend).create(context)
 

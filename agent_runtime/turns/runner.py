@@ -18,6 +18,7 @@ from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.prompt import Prompt
 from agent_runtime.turns.queue import Queue
 from agent_runtime.turns.sink import Voice
+from agent_runtime.turns.snapshots import Snapshots
 from agent_runtime.turns.totals import Totals
 from proto.agent.v1.agent_pb2 import SendMessageRequest
 from proto.relay.v1 import relay_pb2
@@ -42,10 +43,12 @@ class Runner:
         backend: Backend,
         mode: PermissionMode,
         policy: Policy,
+        snapshots: Snapshots,
         turn_limit_s: float,
         grace_s: float,
     ) -> None:
         self._journal = journal
+        self._snapshots = snapshots
         self._drained = drained
         self._backend = backend
         self._conduct = Conduct(
@@ -110,7 +113,9 @@ class Runner:
         """One queued turn after the other, until `drain`; then ends the CLI."""
         try:
             while not self._stopping:
-                if self._queue:
+                if self._queue and self._snapshots.due:
+                    await self._snapshots.take_in_time()  # and look again: the queue may be empty
+                elif self._queue:
                     await self._run_message(self._queue.take())
                 else:
                     await self._rest()
@@ -209,6 +214,7 @@ class Runner:
     async def _run_message(self, turn: Turn) -> None:
         """To its final, whatever fails: else the next runtime would fail at the same turn."""
         self._idle.clear()
+        self._snapshots.turn_began()
         try:
             end = await self._prompt(turn)
         except Exception:
@@ -216,6 +222,7 @@ class Runner:
             end = ends.FAULTY
         self.failure = end.message if end.code is Code.BACKEND_CRASHED else ""
         self._running = None
+        self._snapshots.turn_ended()
         await self._finish(turn, end)
 
     async def _prompt(self, turn: Turn) -> TurnEnd:

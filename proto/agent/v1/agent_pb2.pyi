@@ -771,6 +771,117 @@ class MessagesResponse(_message.Message):
 Global___MessagesResponse: _TypeAlias = MessagesResponse  # noqa: Y015
 
 @_typing.final
+class DiffRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A turn. Empty: all of them, since the agent first saw the workspace."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffRequest: _TypeAlias = DiffRequest  # noqa: Y015
+
+@_typing.final
+class DiffResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFF_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    TURNS_FIELD_NUMBER: _builtins.int
+    SINCE_MS_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
+    diff: _builtins.bytes
+    """Unified, as `git diff` tells it; at most 1 MiB of whole files, or of whole
+    lines if the first one is larger.
+    """
+    truncated: _builtins.bool
+    """There are more files, or more of the diff."""
+    since_ms: _builtins.int
+    """Unix ms of the two looks at the workspace; 0 for a turn that did not run.
+    Whatever was changed between is in the diff, by whomever.
+    """
+    until_ms: _builtins.int
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangedFile]:
+        """In order of their paths, at most 1000."""
+
+    @_builtins.property
+    def turns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The turns whose work it is, when one was asked for: others followed it, or
+        went before it, without a pause in which to look. The first 100.
+        """
+
+    def __init__(
+        self,
+        *,
+        diff: _builtins.bytes = ...,
+        files: _abc.Iterable[Global___ChangedFile] | None = ...,
+        truncated: _builtins.bool = ...,
+        turns: _abc.Iterable[_builtins.str] | None = ...,
+        since_ms: _builtins.int = ...,
+        until_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["diff", b"diff", "files", b"files", "since_ms", b"since_ms", "truncated", b"truncated", "turns", b"turns", "until_ms", b"until_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiffResponse: _TypeAlias = DiffResponse  # noqa: Y015
+
+@_typing.final
+class ChangedFile(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    OLD_PATH_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ADDITIONS_FIELD_NUMBER: _builtins.int
+    DELETIONS_FIELD_NUMBER: _builtins.int
+    BINARY_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    path: _builtins.bytes
+    """As the file system has it, which need not be UTF-8."""
+    old_path: _builtins.bytes
+    """Of a renamed one."""
+    status: _builtins.str
+    """"added", "deleted", "modified" or "renamed"."""
+    additions: _builtins.int
+    """Lines."""
+    deletions: _builtins.int
+    binary: _builtins.bool
+    left_out: _builtins.bool
+    """Over 2 MiB, or not readable, before or after: its content is not in the diff."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.bytes = ...,
+        old_path: _builtins.bytes = ...,
+        status: _builtins.str = ...,
+        additions: _builtins.int = ...,
+        deletions: _builtins.int = ...,
+        binary: _builtins.bool = ...,
+        left_out: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["additions", b"additions", "binary", b"binary", "deletions", b"deletions", "left_out", b"left_out", "old_path", b"old_path", "path", b"path", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangedFile: _TypeAlias = ChangedFile  # noqa: Y015
+
+@_typing.final
 class ShutdownRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -49,6 +49,11 @@ class AgentServiceStub:
                 request_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesRequest.SerializeToString,
                 response_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesResponse.FromString,
                 _registered_method=True)
+        self.Diff = channel.unary_unary(
+                '/agent.v1.AgentService/Diff',
+                request_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.DiffRequest.SerializeToString,
+                response_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.DiffResponse.FromString,
+                _registered_method=True)
         self.Shutdown = channel.unary_unary(
                 '/agent.v1.AgentService/Shutdown',
                 request_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.ShutdownRequest.SerializeToString,
@@ -105,6 +110,20 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Diff(self, request, context):
+        """What a turn, or all turns so far, have changed in the agent's workspace. A
+        turn that runs: up to now; one that did not run: nothing.
+        NOT_FOUND           the turn is not known
+        OUT_OF_RANGE        the workspace as it was then is not kept
+        UNIMPLEMENTED       git is missing where the agent runs, or the workspace is
+        too large; the trailing metadata has forge-capability: diff
+        RESOURCE_EXHAUSTED  too many ask at the same time
+        ABORTED             git could not do it now; the message says why
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Shutdown(self, request, context):
         """Ends the agent's process. Graceful: the running turn may finish within the
         agent's limit (10 s) before it is interrupted. The answer comes before the
@@ -131,6 +150,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.Messages,
                     request_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesRequest.FromString,
                     response_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.MessagesResponse.SerializeToString,
+            ),
+            'Diff': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diff,
+                    request_deserializer=proto_dot_agent_dot_v1_dot_agent__pb2.DiffRequest.FromString,
+                    response_serializer=proto_dot_agent_dot_v1_dot_agent__pb2.DiffResponse.SerializeToString,
             ),
             'Shutdown': grpc.unary_unary_rpc_method_handler(
                     servicer.Shutdown,
@@ -219,6 +243,33 @@ class AgentService:
             '/agent.v1.AgentService/Messages',
             proto_dot_agent_dot_v1_dot_agent__pb2.MessagesRequest.SerializeToString,
             proto_dot_agent_dot_v1_dot_agent__pb2.MessagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Diff(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/agent.v1.AgentService/Diff',
+            proto_dot_agent_dot_v1_dot_agent__pb2.DiffRequest.SerializeToString,
+            proto_dot_agent_dot_v1_dot_agent__pb2.DiffResponse.FromString,
             options,
             channel_credentials,
             insecure,

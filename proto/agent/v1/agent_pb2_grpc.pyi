@@ -72,6 +72,16 @@ class AgentServiceStub:
     journal keeps its events.
       INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
     """
+    Diff: _grpc.UnaryUnaryMultiCallable[_agent_pb2.DiffRequest, _agent_pb2.DiffResponse]
+    """What a turn, or all turns so far, have changed in the agent's workspace. A
+    turn that runs: up to now; one that did not run: nothing.
+      NOT_FOUND           the turn is not known
+      OUT_OF_RANGE        the workspace as it was then is not kept
+      UNIMPLEMENTED       git is missing where the agent runs, or the workspace is
+                          too large; the trailing metadata has forge-capability: diff
+      RESOURCE_EXHAUSTED  too many ask at the same time
+      ABORTED             git could not do it now; the message says why
+    """
     Shutdown: _grpc.UnaryUnaryMultiCallable[_agent_pb2.ShutdownRequest, _agent_pb2.ShutdownResponse]
     """Ends the agent's process. Graceful: the running turn may finish within the
     agent's limit (10 s) before it is interrupted. The answer comes before the
@@ -113,6 +123,16 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """What was said and done so far, in one form for all backends, as long as the
     journal keeps its events.
       INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
+    """
+    Diff: _aio.UnaryUnaryMultiCallable[_agent_pb2.DiffRequest, _agent_pb2.DiffResponse]  # type: ignore[assignment]
+    """What a turn, or all turns so far, have changed in the agent's workspace. A
+    turn that runs: up to now; one that did not run: nothing.
+      NOT_FOUND           the turn is not known
+      OUT_OF_RANGE        the workspace as it was then is not kept
+      UNIMPLEMENTED       git is missing where the agent runs, or the workspace is
+                          too large; the trailing metadata has forge-capability: diff
+      RESOURCE_EXHAUSTED  too many ask at the same time
+      ABORTED             git could not do it now; the message says why
     """
     Shutdown: _aio.UnaryUnaryMultiCallable[_agent_pb2.ShutdownRequest, _agent_pb2.ShutdownResponse]  # type: ignore[assignment]
     """Ends the agent's process. Graceful: the running turn may finish within the
@@ -170,6 +190,22 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         """What was said and done so far, in one form for all backends, as long as the
         journal keeps its events.
           INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
+        """
+
+    @_abc_1.abstractmethod
+    def Diff(
+        self,
+        request: _agent_pb2.DiffRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.DiffResponse, _abc.Awaitable[_agent_pb2.DiffResponse]]:
+        """What a turn, or all turns so far, have changed in the agent's workspace. A
+        turn that runs: up to now; one that did not run: nothing.
+          NOT_FOUND           the turn is not known
+          OUT_OF_RANGE        the workspace as it was then is not kept
+          UNIMPLEMENTED       git is missing where the agent runs, or the workspace is
+                              too large; the trailing metadata has forge-capability: diff
+          RESOURCE_EXHAUSTED  too many ask at the same time
+          ABORTED             git could not do it now; the message says why
         """
 
     @_abc_1.abstractmethod

@@ -36,7 +36,8 @@ def _can_unshare() -> bool:
     return bool(shutil.which("unshare")) and not subprocess.call([*NAMESPACE, "true"])
 
 
-pytestmark = pytest.mark.skipif(not _can_unshare(), reason="making a PID namespace takes root")
+pid_namespaces = pytest.mark.skipif(not _can_unshare(), reason="making a PID namespace takes root")
+pytestmark = pid_namespaces
 
 
 @dataclass

@@ -73,7 +73,7 @@ async def test_a_client_that_reads_too_slowly_is_told_and_let_go(tmp_path: Path)
         await reading.wait()
 
     async with Journal(tmp_path, max_bytes=RESERVE_BYTES + 40_000) as journal:
-        b = Bench(journal, ScriptedBackend())
+        b = Bench(journal, tmp_path, ScriptedBackend())
         turn = (await journal.accept(command("r1", ticket=b""))).turn.turn
         await fill(journal, turn, 1)
         running = asyncio.create_task(Conversation(journal, b.runner, write).run(hello()))

@@ -17,6 +17,7 @@ from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.runner import Runner
 from tests.agent_runtime import commands
+from tests.agent_runtime.turns.bench import snapshots
 from tests.agent_runtime.turns.scripted import ScriptedBackend
 from tests.peers.runtime import Runtime, message, relay_stub, submit
 
@@ -70,6 +71,7 @@ async def test_the_idle_watch_ends_though_something_happens_in_that_moment(tmp_p
                 backend=ScriptedBackend(),
                 mode=PermissionMode.ACCEPT_EDITS,
                 policy=Policy(),
+                snapshots=snapshots(journal, tmp_path),
                 turn_limit_s=30,
                 grace_s=0.2,
             ),
@@ -96,6 +98,7 @@ async def test_a_retired_agent_ends_though_its_cli_cannot_be_stopped(tmp_path: P
             backend=backend,
             mode=PermissionMode.ACCEPT_EDITS,
             policy=Policy(),
+            snapshots=snapshots(journal, tmp_path),
             turn_limit_s=60,
             grace_s=1,
         )

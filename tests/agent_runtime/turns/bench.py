@@ -1,37 +1,56 @@
 """A runner at work, over a real journal and a scripted backend."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent_runtime.backends.permission_mode import PermissionMode
+from agent_runtime.errands import Errands
 from agent_runtime.journal.journal import Journal
+from agent_runtime.turns.diffs import Diffs
 from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.runner import Runner
+from agent_runtime.turns.snapshots import Snapshots
+from agent_runtime.workspace.git import Git
+from agent_runtime.workspace.repository import Repository
 from proto.agent.v1 import agent_pb2
 from tests.agent_runtime.turns.scripted import Script, ScriptedBackend, echo
 
 
+def snapshots(journal: Journal, folder: Path) -> Snapshots:
+    """Of the workspace in that folder, which is made."""
+    workspace = folder / "workspace"
+    workspace.mkdir(exist_ok=True)
+    git = Git(Errands(), folder=folder / "snapshots", workspace=workspace, env=os.environ)
+    return Snapshots(journal.snapshots, Repository(git))
+
+
 class Bench:
-    """A runner at work."""
+    """A runner at work; the workspace is beside the journal."""
 
     def __init__(
         self,
         journal: Journal,
+        folder: Path,
         backend: ScriptedBackend,
         mode: PermissionMode = PermissionMode.ACCEPT_EDITS,
         policy: Policy | None = None,
     ) -> None:
         self.journal = journal
         self.backend = backend
+        self.workspace = folder / "workspace"
+        self.snapshots = snapshots(journal, folder)
+        self.diffs = Diffs(journal, self.snapshots)
         self.runner = Runner(
             journal=journal,
             drained=Drained(journal, ""),
             backend=backend,
             mode=mode,
             policy=policy or Policy(),
+            snapshots=self.snapshots,
             turn_limit_s=30,
             grace_s=0.2,
         )
@@ -39,6 +58,7 @@ class Bench:
 
     async def begin(self) -> None:
         await self.runner.recover()
+        await self.snapshots.begin()
         self.task = asyncio.create_task(self.runner.run())
 
     async def until(self, request_id: str) -> agent_pb2.AgentResponse:
@@ -75,7 +95,7 @@ async def bench(
     policy: Policy | None = None,
 ) -> AsyncIterator[Bench]:
     async with Journal(folder) as journal:
-        made = Bench(journal, ScriptedBackend(script), mode, policy)
+        made = Bench(journal, folder, ScriptedBackend(script), mode, policy)
         await made.begin()
         try:
             yield made

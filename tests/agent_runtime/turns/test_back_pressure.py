@@ -34,7 +34,7 @@ async def says_much(_: ScriptedBackend, content: str, sink: TurnSink) -> TurnEnd
 async def small_bench(folder: Path) -> AsyncIterator[Bench]:
     """Room for about four events."""
     async with Journal(folder, max_bytes=RESERVE_BYTES + 40_000) as journal:
-        made = Bench(journal, ScriptedBackend(says_much))
+        made = Bench(journal, folder, ScriptedBackend(says_much))
         await made.begin()
         try:
             yield made
