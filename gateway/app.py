@@ -31,6 +31,7 @@ from gateway.launchers.notes import Notes
 from gateway.launchers.protocol import Launcher
 from gateway.relay.accept import Accept
 from gateway.relay.attach import Attachments
+from gateway.relay.difference import Differences
 from gateway.relay.files import Files
 from gateway.relay.history import History
 from gateway.relay.lifecycle import Lifecycle
@@ -106,6 +107,7 @@ class Gateway:
                 renewal=self._pods.renewal if self._pods else None,
             ),
             history=History(self._launcher, self._links, keyring=keyring),
+            diffs=Differences(self._launcher, self._links, keyring=keyring),
             streams=self._streams,
             keys=keys,
             ready=lambda: self._ready,

@@ -227,3 +227,31 @@ class TurnPage:
 
     turns: tuple[TurnReport, ...]
     more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange:
+    """What became of one file. `left_out`: its content is not in the diff."""
+
+    path: str
+    old_path: str
+    status: str
+    additions: int
+    deletions: int
+    binary: bool
+    left_out: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """What changed in an agent's workspace between two looks at it.
+
+    `turns`: whose work it is, when one was asked for; that one did not run where `since` is None.
+    """
+
+    text: str
+    files: tuple[FileChange, ...]
+    truncated: bool
+    turns: tuple[str, ...]
+    since: datetime | None
+    until: datetime | None

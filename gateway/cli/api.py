@@ -189,6 +189,11 @@ class Api:
     async def get_turn(self, agent_id: str, request_id: str) -> JSON:
         return await self._transport.call("GET", _turn(agent_id, request_id))
 
+    async def get_diff(self, agent_id: str, *, turn: str = "") -> JSON:
+        """`diff`, `files` and `truncated`; of all turns, or of one, then with `turns`."""
+        query = {"request_id": turn} if turn else {}
+        return await self._transport.call("GET", _agent(agent_id) + "/diff", query=query)
+
     async def redeliver(self, agent_id: str, request_id: str, order: Mapping[str, object]) -> JSON:
         """`from_seq`, `webhook_url`, `webhook_secret`, where given; answers with `generation`."""
         path = _turn(agent_id, request_id) + "/redeliver"

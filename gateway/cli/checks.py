@@ -40,6 +40,7 @@ def all_checks(connection: Connection) -> Iterator[Check]:
     yield from _backends()
     yield _program("node", "needed by the npm-installed CLIs")
     yield _program("npm", "installs CLIs such as opencode-ai")
+    yield _program("git", "tells what agents have changed (forge diff)")
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as error:

@@ -36,6 +36,7 @@ class LazyGroup(click.Group):
         "interrupt": "End an agent's turn.",
         "events": "Show an agent's events, and follow them.",
         "turns": "Show what became of an agent's turns.",
+        "diff": "Show what an agent has changed in its workspace.",
         "redeliver": "Deliver a turn's webhooks again.",
         "listen": "Receive, verify and show webhooks.",
         "keys": "Make API keys; rotate the gateway's own.",

@@ -9,7 +9,7 @@ From the outside in:
     failures      exceptions become answers    browser      pages that are not allowed
     endpoint      one path: method, caller, query and body, then the operation
     agents (agentmodels), messages (commands, delivery, policy), prompts, sessions, history,
-    events (eventstream), turns, tokens, health, metrics, openapi, docs
+    events (eventstream), turns, diff, tokens, health, metrics, openapi, docs
                   one resource each
     operations    what a resource is made of   callers, apikeys   who calls
     bodies        bounded bodies into models   forms, numbers   the texts of the wire

@@ -16,6 +16,7 @@ from gateway.http.browser import PageGuard, is_loopback
 from gateway.http.callers import Doorman, Keys
 from gateway.http.commands import Commands
 from gateway.http.cors import Cors
+from gateway.http.diff import DiffResource, Diffs
 from gateway.http.docs import DocsResource
 from gateway.http.endpoint import Endpoint, Rules
 from gateway.http.events import EventsResource, Replays
@@ -60,6 +61,7 @@ class Rooms:
     lifecycle: Lifecycle
     readback: ReadBack
     history: Conversations
+    diffs: Diffs
     streams: Streams
     keys: Keys | None
     ready: Callable[[], bool]
@@ -81,6 +83,7 @@ def build(settings: Settings, rooms: Rooms) -> ASGIApp:
         EventsResource(rooms.launcher, rooms.readback, rooms.streams),
         TurnsResource(rooms.launcher, rooms.readback),
         HistoryResource(rooms.launcher, rooms.history),
+        DiffResource(rooms.launcher, rooms.diffs),
         SessionsResource(rooms.launcher, rooms.commands),
         PromptsResource(rooms.launcher, rooms.lifecycle, rooms.commands),
         TokensResource(rooms.launcher, rooms.lifecycle),

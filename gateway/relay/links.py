@@ -114,6 +114,8 @@ def translate(error: grpc.aio.AioRpcError, agent_id: str) -> GatewayError:
             return Gone(error.details() or f"agent {agent_id} does not keep it any more")
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return Exhausted(error.details() or f"agent {agent_id} takes no more for now")
+        case grpc.StatusCode.ABORTED:
+            return Unavailable(error.details() or f"agent {agent_id} could not do it now")
         case grpc.StatusCode.UNIMPLEMENTED if _lacks(error):
             return Unsupported(error.details() or f"agent {agent_id} cannot do this")
         case grpc.StatusCode.UNIMPLEMENTED:

@@ -21,6 +21,7 @@ class Timing:
         submit_s: how long a command is tried on an agent that is up.
         status_s: the same for a question about its status.
         history_s: the same for a page of what was said, which may be much.
+        diff_s: how long an agent may take to look at its workspace; it gives up before.
         follow_s: after so long whoever follows events asks whether the agent is
             still there: one whose machine is gone ends no connection.
         retire_s: how long an agent may take to end its turns when it is deleted.
@@ -51,6 +52,7 @@ class Timing:
     submit_s: float = 3.0
     status_s: float = 2.0
     history_s: float = 20.0
+    diff_s: float = 25.0
     follow_s: float = 60.0
     retire_s: float = 30.0
     graceful_s: float = 10.0

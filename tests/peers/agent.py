@@ -141,6 +141,8 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         self.redeliver_answer: relay_pb2.RedeliverResponse | grpc.StatusCode = (
             relay_pb2.RedeliverResponse(generation=2, relay_attached=True)
         )
+        self.diffs: list[str] = []
+        self.diff_answer: agent_pb2.DiffResponse | grpc.StatusCode = agent_pb2.DiffResponse()
         self.status = agent_pb2.GetStatusResponse(agent_id=agent_id)
         self.hangs = asyncio.Event()
         self.relays: list[PeerRelay] = []
@@ -200,6 +202,15 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
             taken = relay_pb2.Turn(request_id=request.request.request_id, delivery=pending)
             self.turns.append(taken)
         return answer
+
+    async def Diff(
+        self, request: agent_pb2.DiffRequest, context: Context
+    ) -> agent_pb2.DiffResponse:
+        await self._check(context)
+        self.diffs.append(request.request_id)
+        if isinstance(self.diff_answer, grpc.StatusCode):
+            await context.abort(self.diff_answer, f"scripted {self.diff_answer.name}")
+        return self.diff_answer
 
     async def Retire(
         self, request: relay_pb2.RetireRequest, context: Context

@@ -75,6 +75,7 @@ class ScriptedGateway:
         changed: what a PATCH has set.
         messages: the conversation so far.
         seqs: of the events to come.
+        diff: what it says of the workspace.
         before: what a new agent says of itself before it is ready, a look each.
         calls: (method, path with query, body, authorization) of every request.
     """
@@ -86,6 +87,7 @@ class ScriptedGateway:
     changed: Payload = field(default_factory=dict)
     messages: list[Payload] = field(default_factory=list)
     before: Iterator[Payload] = field(default_factory=lambda: iter(()))
+    diff: Payload = field(default_factory=lambda: {"files": [], "diff": ""})
     calls: list[tuple[str, str, Any, str]] = field(default_factory=list)
     url: str = ""
     _turns: dict[str, list[Payload]] = field(default_factory=dict)
@@ -130,6 +132,8 @@ class ScriptedGateway:
             case "GET", ["", "agt-1"]:
                 live = {"state": "idle", "latest_seq": 7, **self.changed}
                 return JSONResponse(agent | live | next(self.before, {}))
+            case "GET", ["", "agt-1", "diff"]:
+                return JSONResponse(self.diff)
             case "DELETE", ["", "agt-1"]:
                 return Response(status_code=204)
             case "POST", ["", "agt-1", "messages"]:

@@ -15,6 +15,7 @@ from gateway.http.server import HttpServer
 from gateway.settings import Settings
 from tests.gateway.http.rooms import (
     ScriptedCommands,
+    ScriptedDiffs,
     ScriptedHistory,
     ScriptedLauncher,
     ScriptedLifecycle,
@@ -35,6 +36,7 @@ class Door:
     lifecycle: ScriptedLifecycle
     readback: ScriptedReadBack
     history: ScriptedHistory
+    diffs: ScriptedDiffs
     streams: Streams
     ready: bool = True
     settings: Settings = field(default_factory=Settings)
@@ -58,6 +60,7 @@ async def open_door(
     launcher, commands = ScriptedLauncher(), ScriptedCommands()
     lifecycle, readback = ScriptedLifecycle(launcher), ScriptedReadBack()
     history, streams = ScriptedHistory(), streams or Streams()
+    diffs = ScriptedDiffs()
     doors: list[Door] = []
     rooms = Rooms(
         launcher=launcher,
@@ -65,6 +68,7 @@ async def open_door(
         lifecycle=lifecycle,
         readback=readback,
         history=history,
+        diffs=diffs,
         streams=streams,
         keys=keys,
         ready=lambda: doors[0].ready,
@@ -72,7 +76,7 @@ async def open_door(
     server = HttpServer(build(settings, rooms), host="127.0.0.1", port=0)
     await server.start()
     async with httpx.AsyncClient(base_url=server.url, trust_env=False, timeout=20) as http:
-        door = Door(server, http, launcher, commands, lifecycle, readback, history, streams)
+        door = Door(server, http, launcher, commands, lifecycle, readback, history, diffs, streams)
         door.settings = settings
         doors.append(door)
         yield door

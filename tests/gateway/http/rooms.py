@@ -11,6 +11,7 @@ from gateway.model import (
     Agent,
     AgentSpec,
     Delivery,
+    Diff,
     Event,
     File,
     LiveStatus,
@@ -25,6 +26,8 @@ from gateway.model import (
     TurnReport,
     Usage,
 )
+
+NOTHING = Diff(text="", files=(), truncated=False, turns=(), since=None, until=None)
 
 
 @dataclass
@@ -217,6 +220,21 @@ class ScriptedLifecycle:
 
     def client_token(self, agent: Agent) -> str:
         return f"token-of-{agent.agent_id}"
+
+
+@dataclass
+class ScriptedDiffs:
+    """Tells what it is given. `failure`: raised instead."""
+
+    told: Diff = NOTHING
+    asked: list[str] = field(default_factory=list)
+    failure: GatewayError | None = None
+
+    async def diff(self, agent: Agent, request_id: str = "") -> Diff:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(request_id)
+        return self.told
 
 
 @dataclass

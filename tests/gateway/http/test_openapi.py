@@ -55,6 +55,7 @@ async def test_every_route_is_described(door: Door) -> None:
         "GET /api/v1/agents/{agent_id}/prompts",
         "POST /api/v1/agents/{agent_id}/prompts/{prompt_id}",
         "POST /api/v1/agents/{agent_id}/grpc-token",
+        "GET /api/v1/agents/{agent_id}/diff",
         "GET /api/v1/agents/{agent_id}/events",
         "GET /api/v1/agents/{agent_id}/turns",
         "GET /api/v1/agents/{agent_id}/turns/{request_id}",
