@@ -38,7 +38,7 @@ class Kubectl:
 
         def look() -> bool:
             nonlocal seen
-            seen = self("get", kind, name, "--output", f"jsonpath={shown}")
+            seen = self("get", kind, name, "--ignore-not-found", "--output", f"jsonpath={shown}")
             return holds(seen)
 
         try:

@@ -17,6 +17,7 @@ from tests.cluster.node.commands import run, wait
 from tests.cluster.node.components import Components
 from tests.cluster.node.errors import Failed
 from tests.cluster.node.layout import Layout, layout
+from tests.cluster.node.programs import Program
 from tests.cluster.node.progress import step
 from tests.cluster.node.sandbox import Sandbox
 
@@ -81,15 +82,22 @@ class Node:
         self.kubectl("apply", "--filename=-", text=volumes.as_list(made))
 
     def kill_apiserver(self) -> None:
-        """Kill it with -9 and wait for its end; connections to it are refused from then on."""
+        """Kill it with -9 and wait for its end; connections to it are refused from then on.
+
+        Kubelet and the others stand still until it is back. Their pauses between attempts would
+        grow to a minute, for which no pod would be started, long after the API server is.
+        """
+        for program in self._clients():
+            program.signal("STOP", self.layout, self.sandbox)
         apiserver = services.apiserver(self.layout, self.components)
         apiserver.signal("KILL", self.layout, self.sandbox)
         apiserver.wait_until_gone(self.layout, self.sandbox)
 
     def start_apiserver(self) -> None:
-        """Start it and wait until it is ready."""
-        services.apiserver(self.layout, self.components).start(self.layout, self.sandbox)
-        self._wait_until_answers()
+        """Start it again and wait until it is ready."""
+        self._start_apiserver()
+        for program in self._clients():
+            program.signal("CONT", self.layout, self.sandbox)
 
     def stop_apiserver(self) -> None:
         """SIGSTOP: connections stay, answers do not come."""
@@ -103,7 +111,7 @@ class Node:
         """Start all programs, in order; return when pods can be scheduled."""
         with step("API server"):
             services.etcd().start(self.layout, self.sandbox)
-            self.start_apiserver()
+            self._start_apiserver()
         with step("controllers, scheduler, kubelet, proxy"):
             self.start_containerd()
             for program in services.others(self.layout, self.components):
@@ -112,7 +120,13 @@ class Node:
             self.kubectl("apply", "--filename=-", text=volumes.as_list(objects))
             wait(self._is_ready, limit_s=60, otherwise=f"not Ready (logs: {self.layout.log})")
 
-    def _wait_until_answers(self) -> None:
+    def _clients(self) -> list[Program]:
+        """What asks the API server all the time, and is not asked itself."""
+        others = services.others(self.layout, self.components)
+        return [program for program in others if program.name != "coredns"]
+
+    def _start_apiserver(self) -> None:
+        services.apiserver(self.layout, self.components).start(self.layout, self.sandbox)
         wait(
             lambda: self._says("get", "--raw", "/readyz") == "ok",
             limit_s=60,

@@ -51,6 +51,7 @@ def others(layout: Layout, components: Components) -> tuple[Program, ...]:
                 f"--service-account-private-key-file={layout.keys}/accounts.key",
                 f"--root-ca-file={layout.keys}/apiserver.crt",
                 "--use-service-account-credentials",
+                "--node-monitor-grace-period=5m",  # a busy machine is no lost node
                 "--leader-elect=false",
             ),
         ),
