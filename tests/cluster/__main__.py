@@ -5,8 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from types import FrameType
 
 from tests.cluster.node import cache, components, images, leftovers, node, packages, seed
@@ -15,7 +13,8 @@ from tests.cluster.node.layout import layout
 from tests.cluster.node.node import Node
 from tests.cluster.node.reservation import reserved
 
-_NAME = "test"
+_NAME = "FORGE_TEST_CLUSTER"
+"""Variable with the node's name, for two runs at once on one machine."""
 _TESTS = ("tests/cluster", "tests/gateway/launchers/test_contract.py")
 _LIMIT_S = 3600
 _END_LIMIT_S = 60
@@ -24,10 +23,11 @@ _END_LIMIT_S = 60
 def main(arguments: list[str]) -> int:
     """pytest's exit status, or 1 when there was no node or something is left of it."""
     signal.signal(signal.SIGTERM, _interrupt)
+    name = os.environ.get(_NAME, "test")
     try:
         packages.install()
-        with reserved(_NAME):
-            return _run(arguments)
+        with reserved(name):
+            return _run(name, arguments)
     except NodeFault as fault:
         sys.stderr.write(f"{fault}\n")
         return 1
@@ -35,28 +35,27 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _run(arguments: list[str]) -> int:
+def _run(name: str, arguments: list[str]) -> int:
     status, wrong = 1, list[str]()
+    built = components.build()
+    unpacked = seed.seed(built, [image.archive for image in images.build()])
     try:
-        with _up() as made:
-            status = _pytest(made, arguments)
-            wrong += leftovers.of_network(made.layout)
-            if status != 0:
-                _keep_logs(made)
+        made = node.up(name, built, unpacked)
+        status = _pytest(made, arguments)
+        if status != 0:
+            _keep_logs(made)
     finally:
-        wrong += leftovers.of_node(layout(_NAME))
+        wrong += _down(name)
         sys.stderr.writelines(f"{sentence}\n" for sentence in wrong)
     return status or (1 if wrong else 0)
 
 
-@contextmanager
-def _up() -> Iterator[Node]:
-    built = components.build()
-    unpacked = seed.seed(built, [image.archive for image in images.build()])
-    try:
-        yield node.up(_NAME, built, unpacked)
-    finally:
-        node.down(_NAME)
+def _down(name: str) -> list[str]:
+    """What should not have been there, before and after; it is gone as well."""
+    place = layout(name)
+    forgotten = leftovers.end_strangers(place)
+    node.down(name)
+    return [*forgotten, *leftovers.of_node(place)]
 
 
 def _pytest(made: Node, arguments: list[str]) -> int:

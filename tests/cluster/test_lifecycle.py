@@ -35,17 +35,15 @@ def test_killed_node_is_removed_by_the_next(bare: Node, cluster: Node) -> None:
     assert again.sandbox.run("cat", "/proc/1/comm").strip() == "pause"
 
 
-def test_forgotten_process_is_told(cluster: Node, bare: Node) -> None:
+def test_forgotten_process_is_ended_and_told(bare: Node) -> None:
     """What a test started in the node's network and did not end is no secret."""
     command = [*bare.network_command(), "sleep", "1000"]
     pid = os.posix_spawnp(command[0], command, os.environ)
-    try:
-        while not (told := list(leftovers.of_network(bare.layout))):
-            os.sched_yield()  # it is about to enter
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    assert "sleep 1000" in told[0]
+    while not (told := leftovers.end_strangers(bare.layout)):
+        os.sched_yield()  # it is about to enter
+    _, status = os.waitpid(pid, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert f"(pid {pid})" in told[0]
 
 
 def test_node_that_is_not_up(cluster: Node) -> None:

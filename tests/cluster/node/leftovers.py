@@ -1,23 +1,29 @@
 """What a node has left behind, in sentences. Nothing may be."""
 
+import contextlib
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.node import cgroups, sandbox
+from tests.cluster.node.errors import Failed
 from tests.cluster.node.layout import Layout
 
 
-def of_network(layout: Layout) -> Iterator[str]:
-    """Whose process is still in the network of a node that is up, but came from outside, such as
-    a program that a test started and forgot."""
-    inside = _namespace(sandbox.find(layout).pid, "pid")
-    network = layout.network.stat().st_ino
-    own = sandbox.processes(layout.name)
-    for pid in _pids():
-        if pid in own or _namespace(pid, "pid") == inside:
-            continue
-        if _namespace(pid, "net") == network:
-            yield f"a process that a test started runs on: {_command(pid)} (pid {pid})"
+def end_strangers(layout: Layout) -> list[str]:
+    """End the processes in a node's network that came from outside, such as a program that a test
+    started and forgot; which they were. None when the node is not up."""
+    try:
+        first = sandbox.find(layout).pid
+    except Failed:
+        return []
+    told = []
+    for pid in _strangers(layout, first):
+        told.append(f"a process that a test started ran on: {_command(pid)} (pid {pid})")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return told
 
 
 def of_node(layout: Layout) -> Iterator[str]:
@@ -31,6 +37,16 @@ def of_node(layout: Layout) -> Iterator[str]:
             yield f"a mount is still there: {line}"
     for pid in sandbox.processes(layout.name):
         yield f"a process of the node runs on: {_command(pid)} (pid {pid})"
+
+
+def _strangers(layout: Layout, first: int) -> Iterator[int]:
+    own = sandbox.processes(layout.name)
+    inside, network = _namespace(first, "pid"), _namespace(first, "net")
+    for pid in _pids():
+        if pid in own or _namespace(pid, "pid") == inside:
+            continue
+        if _namespace(pid, "net") == network:
+            yield pid
 
 
 def _pids() -> list[int]:
