@@ -89,14 +89,14 @@ class Terminal:
         finally:
             loop.remove_signal_handler(signal.SIGTERM)
             drawing.cancel()
-            if self._session.app.is_running:
-                self._session.app.exit(result="")
+            self._end(typing)
             await asyncio.wait({drawing, typing})
             self._paper.finish()
             self._write(self._paper.take())
             self._session.app.output.write_raw(_PASTES_AS_TYPED)
             self._session.app.output.flush()
-        typing.result()
+        if not typing.cancelled():
+            typing.result()
 
     async def line(self) -> Typed:
         line = await self._lines.get()
@@ -126,6 +126,14 @@ class Terminal:
             pass
         finally:
             self._lines.put_nowait(None)
+
+    def _end(self, typing: "asyncio.Task[None]") -> None:
+        """Whether it has begun, goes on, or is about to end by itself."""
+        app = self._session.app
+        if not app.is_running:
+            typing.cancel()
+        elif app.future is not None and not app.future.done():
+            app.exit(result="")
 
     async def _draw(self) -> None:
         while True:
