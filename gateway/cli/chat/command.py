@@ -29,7 +29,7 @@ def chat(connection: Connection, agent: str) -> None:
     Enter sends, Alt-Enter begins another line. Ctrl-C interrupts the running
     turn, pressed again it leaves; Ctrl-D leaves, too: what runs goes on then, and
     the next `forge chat` shows it. /help lists what else can be typed: /model,
-    /mode, /attach, /history, /new and more.
+    /mode, /attach, /history, /diff, /new and more.
 
     Where input or output is no terminal, each line of standard input is a
     message, sent when the turn before it has ended.

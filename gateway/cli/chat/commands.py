@@ -8,13 +8,16 @@ from pathlib import Path
 from gateway.cli.api import Api
 from gateway.cli.chat.outgoing import Outgoing
 from gateway.cli.chat.past import show_past
+from gateway.cli.difflines import notes, styled
 from gateway.cli.errors import Trouble
+from gateway.cli.printable import printable
 from gateway.cli.transcript import Transcript
 
 MODES = ("default", "acceptEdits", "bypassPermissions")
 _MESSAGES = 10
 _MOST_MESSAGES = 200
 _MOST_NAMES = 200
+_MOST_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Commands:
             ("/model", "[NAME]", "show the model, or set it for the next message on", self._model),
             ("/mode", "[MODE]", f"the permission mode: {', '.join(MODES)}", self._mode),
             ("/history", "[N]", f"the last N messages (else {_MESSAGES})", self._history),
+            ("/diff", "[TURN]", "what has changed in the workspace, or in a turn", self._diff),
             ("/new", "", "begin a fresh conversation in the same workspace", self._new),
             ("/quit", "", "leave (Ctrl-D); what runs goes on", self._quit),
         )
@@ -132,6 +136,18 @@ class Commands:
         if not messages:
             self._paper.note("nothing was said yet", "dim")
         show_past(messages, self._paper)
+
+    async def _diff(self, turn: str) -> None:
+        told = await self._api.get_diff(self._agent_id, turn=turn)
+        lines = list(styled(printable(str(told["diff"]))))
+        for line, style in lines[:_MOST_LINES]:
+            self._paper.block(line, style or "")
+        if len(lines) > _MOST_LINES:
+            self._paper.note(
+                f"… and {len(lines) - _MOST_LINES:,} more lines; forge diff shows all", "dim"
+            )
+        for note in notes(told):
+            self._paper.note(note, "dim")
 
     async def _new(self, _: str) -> None:
         await self._outgoing.new_session()

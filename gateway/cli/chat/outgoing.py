@@ -52,12 +52,19 @@ class Outgoing:
     def detach(self) -> None:
         """What was attached does not go along."""
         self._files.clear()
+        self._paper.note("nothing is attached", "dim")
 
     async def message(self, content: str, *, now: bool = False) -> None:
         """Raises Trouble where it was not taken; the files then wait for another one."""
         message = {"content": content, **wire_of(self._files), **({"when": "now"} if now else {})}
         purpose = Purpose.NOW if now else Purpose.MESSAGE
-        await self._send(self._api.send, message, purpose, said=content)
+        try:
+            await self._send(self._api.send, message, purpose, said=content)
+        except Trouble as trouble:
+            if not self._files:
+                raise
+            hint = f"{len(self._files)} still attached; /detach forgets them"
+            raise Trouble(f"{trouble.message}\n  {hint}") from trouble
         self._files.clear()
 
     async def new_session(self) -> None:
