@@ -34,6 +34,10 @@ test: $(READY) ## all tests; ARGS="-k name" picks some
 test-cluster: $(READY) ## tests on a real Kubernetes node (root, Debian, Go); ARGS="-k name" picks some
 	@$(BIN)/python -m tests.cluster $(ARGS)
 
+.PHONY: bench-cluster
+bench-cluster: $(READY) ## how fast agents are as pods, on such a node; four minutes
+	@$(BIN)/python -m tests.cluster bench
+
 .PHONY: bench
 bench: $(READY) ## how fast, in one table (Linux); ARGS=quick takes about a minute
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -31,7 +31,7 @@ _UP_S = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Messages over HTTP. `sink`: base of the receiver."""
+    """Messages over HTTP. `sink`: base of the receiver; `key`: an API key, for our own driver."""
 
     base: str
     agents: Sequence[str]
@@ -40,6 +40,7 @@ class Load:
     messages: int
     at_once: int
     user: str = "ada"
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,11 @@ class OwnDriver:
         taken_ms: list[float] = []
         refused: list[str] = []
         began_s = time.perf_counter()
-        async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+        headers = {"authorization": f"Bearer {load.key}"} if load.key else {}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            asyncio.TaskGroup() as group,
+        ):
             for _ in range(load.at_once):
                 group.create_task(_caller(session, load, numbers, taken_ms, refused))
         seconds = time.perf_counter() - began_s

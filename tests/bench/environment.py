@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.peers.warden import warden
 
-_EMITTER = Path(__file__).parent / "emitter"
+EMITTER = Path(__file__).parent / "emitter"
 _BUILD_S = 60.0
 
 
@@ -50,7 +50,7 @@ def _packages(env: Path) -> Path:
 def _wheel(folder: Path) -> Path:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=_EMITTER,
+        cwd=EMITTER,
         check=True,
         capture_output=True,
         timeout=_BUILD_S,

@@ -11,6 +11,7 @@
     contents     what agents are told to do
     model        the stub model in a pod
     receiving    a receiver that pods reach
+    bench/       how fast; `make bench-cluster`
     launcher/    the Kubernetes launcher alone
     test_*       what is proven over real pods; pytest runs inside the node's network
 

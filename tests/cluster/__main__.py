@@ -1,4 +1,7 @@
-"""`make test-cluster`: a node, our images, pytest in its network, and nothing left of it."""
+"""A node, our images, a program in its network, and nothing left of it.
+
+The program is pytest (`make test-cluster`) or, with the argument `bench`, the bench of pods.
+"""
 
 import os
 import shutil
@@ -16,12 +19,13 @@ from tests.cluster.node.reservation import reserved
 _NAME = "FORGE_TEST_CLUSTER"
 """Variable with the node's name, for two runs at once on one machine."""
 _TESTS = ("tests/cluster", "tests/gateway/launchers/test_contract.py")
+_BENCH = "bench"
 _LIMIT_S = 3600
 _END_LIMIT_S = 60
 
 
 def main(arguments: list[str]) -> int:
-    """pytest's exit status, or 1 when there was no node or something is left of it."""
+    """The program's exit status, or 1 when there was no node or something is left of it."""
     signal.signal(signal.SIGTERM, _interrupt)
     name = os.environ.get(_NAME, "test")
     try:
@@ -41,7 +45,7 @@ def _run(name: str, arguments: list[str]) -> int:
     unpacked = seed.seed(built, [image.archive for image in images.build()])
     try:
         made = node.up(name, built, unpacked)
-        status = _pytest(made, arguments)
+        status = _inside(made, _program(arguments))
         if status != 0:
             _keep_logs(made)
     finally:
@@ -58,14 +62,21 @@ def _down(name: str) -> list[str]:
     return [*forgotten, *leftovers.of_node(place)]
 
 
-def _pytest(made: Node, arguments: list[str]) -> int:
-    """Its exit status. In a session of its own it is told once, and by us, when to end early."""
+def _program(arguments: list[str]) -> list[str]:
+    if arguments == [_BENCH]:
+        return ["tests.cluster.bench"]
+    return ["pytest", *_TESTS, *arguments]
+
+
+def _inside(made: Node, program: list[str]) -> int:
+    """Its exit status; `program`: a module and its arguments. In a session of its own it is told
+    once, and by us, when to end early."""
     variables = {
         "FORGE_TEST_KUBECONFIG": str(made.layout.kubeconfig()),
         "FORGE_TEST_NODE": made.layout.name,
         "PATH": f"{made.components.folder}:{os.environ['PATH']}",
     }
-    words = [*made.network_command(), sys.executable, "-m", "pytest", *_TESTS, *arguments]
+    words = [*made.network_command(), sys.executable, "-m", *program]
     env = {**os.environ, **variables}
     with subprocess.Popen(words, env=env, start_new_session=True) as process:
         try:

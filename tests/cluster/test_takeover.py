@@ -35,7 +35,6 @@ async def test_a_killed_replica_is_followed_by_the_other(
     payloads = first_seen(hooks)
     whole(payloads)
     assert text(payloads) == counted(1000)
-    await deployment.all_ready()
 
 
 async def test_a_rolling_restart_under_load_is_seen_by_nobody(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster import containers
 from tests.cluster.contents import counted, counting
 from tests.cluster.deployment import Deployment, deployed
 from tests.cluster.receiving import NodeReceiver
@@ -15,15 +16,15 @@ VOLUMES = FOLDER / "components/agent-volumes"
 
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Deployment]:
-    with deployed(components=[VOLUMES], FORGE_AGENT_VOLUME="1Gi") as made:
+    with deployed(replicas=1, components=[VOLUMES], FORGE_AGENT_VOLUME="1Gi") as made:
         yield made
 
 
 async def test_a_lost_pod_is_made_again_and_its_journal_goes_on(
     kept: Deployment, receiver: NodeReceiver
 ) -> None:
-    """Deleted by force in mid-turn, with messages queued: the agent comes back under its name,
-    the running turn has its one final, queued turns run, nothing that was said is lost."""
+    """Killed in mid-turn with messages queued: the agent comes back under its name, the running
+    turn has its one final, queued turns run, nothing that was said is lost."""
     async with kept.client() as client:
         agent = await client.create(env={"WORD": "quince"})
         first = await client.send(agent, counting(40, per_s=40) + "\n", receiver.url)
@@ -36,6 +37,7 @@ async def test_a_lost_pod_is_made_again_and_its_journal_goes_on(
         assert not before["metadata"].get("finalizers")
         name = f"pod/{before['metadata']['name']}"
         await kept.run("delete", name, "--force", "--grace-period=0", "--wait=false")
+        containers.kill(before["metadata"]["uid"])
         ended = first_seen(await turn(receiver, cut.json()["request_id"], within_s=60))
         whole(ended)
         assert ended[-1]["error"]["code"] == "AGENT_RESTARTED"

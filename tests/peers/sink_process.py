@@ -31,12 +31,13 @@ class SinkProcess:
 
     options: Sequence[str] = ()
     folder: Path | None = None
+    host: str = _HOST
     port: int = 0
     process: Process | None = field(default=None, repr=False)
 
     @property
     def base(self) -> str:
-        return f"http://{_HOST}:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -48,7 +49,7 @@ class SinkProcess:
             sys.executable,
             "-m",
             "tests.peers.sink",
-            _HOST,
+            self.host,
             str(self.port),
             *self.options,
             env={**os.environ, **({"TMPDIR": str(self.folder)} if self.folder else {})},
@@ -73,9 +74,9 @@ class SinkProcess:
 
 
 @asynccontextmanager
-async def sink(*options: str) -> AsyncIterator[SinkProcess]:
+async def sink(*options: str, host: str = _HOST) -> AsyncIterator[SinkProcess]:
     """A receiver on a free port until the block ends."""
-    made = SinkProcess(options)
+    made = SinkProcess(options, host=host)
     try:
         await made.start()
         yield made
