@@ -12,7 +12,7 @@ from tests.cluster.node.commands import run
 ENVIRONMENT = {"BUILDAH_ISOLATION": "chroot"}
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _BUILD_LIMIT_S = 900
-_LAYERS_KEPT = 300
+_LAYERS_KEPT = 1000
 
 
 def command() -> tuple[str, ...]:
