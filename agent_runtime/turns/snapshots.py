@@ -149,7 +149,7 @@ class Snapshots:
                 yield
         except TimeoutError as error:
             raise GitFailed(
-                f"git needs more than {_CHANGES_S:g} s for this workspace", late=True
+                f"git was not done within {_CHANGES_S:g} s; repeat", late=True
             ) from error
         finally:
             self._waiting -= 1

@@ -17,12 +17,14 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 MAX_BYTES = 256 * 1024 * 1024
 """Of the repository: beyond, changed files are left out."""
-MAX_TREE_BYTES = 64 * 1024 * 1024
+MAX_TREE_BYTES = 192 * 1024 * 1024
 """Of content that one tree may add."""
 _TIDY_BYTES = 16 * 1024 * 1024
 _TIDY_TREES = 100
 _TIDY_LIMIT_S = 120.0
 
+_BATCH = 4000
+"""Files taken at a time: what is broken off in between need not be taken again."""
 _MAX_NESTED = 8
 """Repositories within repositories that are looked into."""
 _LOOK_INSIDE = b".forge-look-inside"
@@ -44,7 +46,8 @@ class Repository:
     @property
     def untidy(self) -> bool:
         """Whether so much came since `tidy` that it is worth its time."""
-        return self._added_bytes > _TIDY_BYTES or self._trees >= _TIDY_TREES
+        much = max(_TIDY_BYTES, self._size_bytes // 4)
+        return self._added_bytes > much or self._trees >= _TIDY_TREES
 
     async def tree(self) -> str:
         """The tree of what the workspace holds now; who writes meanwhile may be seen half.
@@ -70,6 +73,7 @@ class Repository:
 
     async def tidy(self, trees: Iterable[str]) -> None:
         """Let go of all but these trees and the last one. Raises NoDiff, GitFailed."""
+        self._added_bytes = self._trees = 0  # also where it fails: not again at once
         kept = {tree for tree in trees if tree != EMPTY_TREE}
         await self._make()
         told = await self.git.ask("for-each-ref", "--format=%(refname:lstrip=2)")
@@ -80,7 +84,6 @@ class Repository:
             "update-ref", "--stdin", stdin="".join(f"{o}\n" for o in orders).encode()
         )
         await self.git.ask("gc", "--quiet", "--prune=now", "--force", limit_s=_TIDY_LIMIT_S)
-        self._added_bytes = self._trees = 0
         self._size_bytes = await self._measured()
 
     @property
@@ -161,12 +164,14 @@ class Repository:
     async def _let_folders_in(self) -> None:
         """Where a file was left out and a folder is now, git would not look."""
         before = await self._known_left_out()
-        root = os.fsencode(self.git.workspace)
-        folders = [p for p in before if stat.S_ISDIR(_mode(os.path.join(root, p)))]  # noqa: PTH118 - not every name is text
-        if folders:
+        if before and (folders := await asyncio.to_thread(self._folders, list(before))):
             self._tree, self._left_out = "", None
-            await self._update(Entries(gone=folders))
+            await self._update(Entries(gone=list(folders)))
             self._left_out = {p: s for p, s in before.items() if p not in folders}
+
+    def _folders(self, paths: Iterable[bytes]) -> set[bytes]:
+        root = os.fsencode(self.git.workspace)
+        return {path for path in paths if stat.S_ISDIR(_mode(os.path.join(root, path)))}  # noqa: PTH118 - not every name is text
 
     async def _take(self, changed: list[bytes]) -> None:
         before = await self._known_left_out()
@@ -184,8 +189,9 @@ class Repository:
     async def _update(self, found: Entries) -> None:
         if told := found.index_info:
             await self._update_index("--index-info", told)
-        if found.taken:
-            await self._update_index("--stdin", b"\0".join((*found.taken, b"")))
+        for first in range(0, len(found.taken), _BATCH):
+            some = found.taken[first : first + _BATCH]
+            await self._update_index("--stdin", b"\0".join((*some, b"")))
 
     async def _update_index(self, how: str, told: bytes) -> None:
         given = ("-z", "--add", "--remove", "--replace", how)

@@ -23,7 +23,7 @@ _GRACE_S = 10.0
 _DELIVERY_S = 30
 """After that, for what is still to be delivered."""
 _STATE_LIMIT = "2Gi"
-"""Journal (256 MiB) and what the CLI keeps of its own."""
+"""Journal (256 MiB), snapshots (256 MiB, for a moment twice), and what the CLI keeps of its own."""
 _TMP_LIMIT = "1Gi"
 
 

@@ -289,8 +289,9 @@ async def test_a_lock_that_was_left_does_not_stop_it(desk: Desk) -> None:
     assert await desk.statuses() == {"a": "modified"}
 
 
-async def test_a_cancelled_look_is_made_good(desk: Desk) -> None:
+async def test_a_cancelled_look_is_made_good(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next tree is that of the workspace, wherever the one before was broken off."""
+    monkeypatch.setattr(repository, "_BATCH", 2)
     for n in range(12):
         desk.put(**{f"f{n}": "x" * 1000})
         looking = asyncio.create_task(desk.repository.tree())
