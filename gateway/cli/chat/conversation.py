@@ -136,7 +136,21 @@ class Conversation:
                 if refused.code != "gone":
                     raise
                 self._tell(refused)
-                after = _latest(await self._api.newest_turns(self._agent_id))
+                after = self._skip_to(await self._api.newest_turns(self._agent_id))
+
+    def _skip_to(self, turns: Sequence[JSON]) -> int:
+        """The newest seq. Of what has ended before it no final will come."""
+        for turn in turns:
+            request_id = str(turn["request_id"])
+            if turn.get("state") == "ended" and self._turns.of(request_id) is not None:
+                self._paper.note(
+                    f"── turn {request_id} has ended meanwhile: {turn.get('outcome')}", "dim"
+                )
+                self._tools.ended(request_id)
+                self._asking.ended(request_id)
+                self._turns.close(request_id)
+        self._changed()
+        return _latest(turns)
 
     def _broke(self, trouble: Trouble) -> None:
         self._lost = f"reconnecting: {trouble.format_message()}"

@@ -257,11 +257,16 @@ class ScriptedGateway:
         return self._hung_up == before
 
     def _told_turns(self, path: str, before: str) -> Response:
-        """Those that are open; where there are none two that have ended, each a page."""
+        """Those that were told of; where there are none two that have ended, each a page."""
         turns = [
-            {"request_id": name, "state": "running", "first_seq": told[0]["seq"] if told else 0}
+            {
+                "request_id": name,
+                "state": "ended" if any("is_final" in payload for payload in told) else "running",
+                "outcome": next((each["outcome"] for each in told if "is_final" in each), ""),
+                "first_seq": told[0]["seq"] if told else 0,
+                "last_seq": told[-1]["seq"] if told else 0,
+            }
             for name, told in self._turns.items()
-            if not any("is_final" in payload for payload in told)
         ]
         if path.endswith("/turns") and turns:
             return JSONResponse({"turns": turns, "more": False})

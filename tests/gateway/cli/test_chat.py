@@ -255,6 +255,21 @@ async def test_a_gateway_that_breaks_off(peer: ScriptedGateway, tmp_path: Path) 
         assert shown.rows[-1] == "what runs goes on; forge chat agt-1 shows it"
 
 
+async def test_events_that_are_not_kept(peer: ScriptedGateway, tmp_path: Path) -> None:
+    """What is missed is told, a final too, and the conversation goes on with what comes."""
+    peer.breaks = [(1, '{"error": "gone", "message": "events up to seq 9 are not kept"}')]
+    async with chatting(peer, tmp_path) as shown:
+        turn = await say(shown, peer, "count")
+        peer.tell(turn, [text("a\n"), text("b\n"), COMPLETED])
+        await shown.until_row(f"── turn {turn} has ended meanwhile: completed")
+        assert "✗ events up to seq 9 are not kept" in shown.rows
+        shown.press(b"more" + ENTER)
+        (second,) = await called(peer, 2)
+        peer.tell(second["request_id"], [text("c\n"), COMPLETED])
+        await shown.until_row("✓ completed in")
+        assert [row for row in shown.rows if row in ("a", "b", "c")] == ["a", "c"]
+
+
 async def test_no_gateway_any_more(peer: ScriptedGateway, tmp_path: Path) -> None:
     """While nothing answers that is seen, with the reason."""
     async with chatting(peer, tmp_path) as shown:
