@@ -1,5 +1,6 @@
 """What the agent asks, until somebody has answered."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -9,10 +10,12 @@ from gateway.cli.chat.errands import Errands
 from gateway.cli.chat.face import Face
 from gateway.cli.chat.turns import OpenTurns, Purpose, new_request_id
 from gateway.cli.errors import Refused, Trouble
+from gateway.cli.follower import may_pass
 from gateway.cli.transcript import Transcript
 from gateway.cli.webhook import Webhook
 
 _MOST = 1000
+_PAUSE_S = 0.3
 _SETTLED = frozenset({"conflict", "gone", "not_found"})
 
 
@@ -44,8 +47,6 @@ class Asking:
         self._heard: OrderedDict[str, Webhook] = OrderedDict()
         """Asked, and not known to wait."""
         self._looking = False
-        self._fresh = False
-        """There is one that the look which is under way may not have seen."""
         self._open: OrderedDict[str, tuple[str, Asked]] = OrderedDict()
         """Of each that waits: its turn, and what it is."""
         self._answering = ""
@@ -67,12 +68,8 @@ class Asking:
         self._heard[event.text("prompt_id")] = event
         if len(self._heard) > _MOST:
             self._heard.popitem(last=False)
-        self.look_again()
-
-    def look_again(self) -> None:
-        """Also when a gateway is there again that could not be asked before."""
-        self._fresh = bool(self._heard)
-        if self._fresh and not self._looking:
+        if not self._looking:
+            self._looking = True
             self._errands.begin("prompts", self._look())
 
     def settled(self, prompt_id: str) -> bool:
@@ -110,14 +107,28 @@ class Asking:
         self.settled(prompt_id)
 
     async def _look(self) -> None:
-        self._looking = True
+        """Until all that was heard of is known to wait, or to be settled.
+
+        The event may come a moment before the prompt does, and a gateway may not be there.
+        """
         try:
-            while self._fresh:
-                self._fresh = False
-                for prompt in await self._api.list_prompts(self._agent_id):
-                    self._waits(str(prompt.get("prompt_id")))
+            while self._heard:
+                for prompt_id in await self._waiting():
+                    self._waits(prompt_id)
+                if self._heard:
+                    await asyncio.sleep(_PAUSE_S)
         finally:
             self._looking = False
+
+    async def _waiting(self) -> list[str]:
+        """The prompts that somebody has to answer."""
+        try:
+            listed = await self._api.list_prompts(self._agent_id)
+        except Trouble as trouble:
+            if not may_pass(trouble):
+                raise
+            return []
+        return [str(prompt.get("prompt_id")) for prompt in listed]
 
     def _waits(self, prompt_id: str) -> None:
         event = self._heard.pop(prompt_id, None)

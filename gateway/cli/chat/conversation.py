@@ -161,7 +161,6 @@ class Conversation:
     def _opened(self) -> None:
         if self._lost:
             self._lost = ""
-            self._asking.look_again()
             self._changed()
 
     # What is typed.

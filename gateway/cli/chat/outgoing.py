@@ -74,7 +74,7 @@ class Outgoing:
     async def interrupt(self) -> None:
         """The running turn. Raises Trouble."""
         running = self._turns.running
-        target = running.request_id if running is not None else ""
+        target = running.request_id if running is not None and running.spoke else ""
         request_id = new_request_id()
         self._turns.open(request_id, Purpose.ORDER)
         await self._api.interrupt(self._agent_id, {"target": target, "request_id": request_id})

@@ -20,7 +20,7 @@ class Purpose(Enum):
 
     MESSAGE = auto()
     NOW = auto()
-    """A message into the running turn."""
+    """A message into the running turn, or else the next one."""
     SESSION = auto()
     ORDER = auto()
     """An interrupt or an answer: a short turn that does not wait for others."""
@@ -58,6 +58,9 @@ class OpenTurns:
         """One that is about to be sent, or was sent elsewhere."""
         turn = OpenTurn(request_id, purpose, said, waited=bool(self.waiting))
         self._turns[request_id] = turn
+        if purpose is Purpose.NOW:
+            for other in self.waiting[1:-1]:
+                self._turns.move_to_end(other.request_id)
         if len(self._turns) > _MOST:
             self._turns.popitem(last=False)
         self._go_on()

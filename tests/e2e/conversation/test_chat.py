@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.e2e.conversation.talk import Talk
 from tests.gateway.cli.command import CTRL_D, ENTER, Terminal, terminal
 from tests.peers.gateway import House
-from tests.peers.stub_model import Call, Say, StubModel
+from tests.peers.stub_model import Call, Say, Stall, StubModel
 
 
 @asynccontextmanager
@@ -53,3 +53,22 @@ async def test_a_whole_conversation(
         await shown.until_row("── a fresh conversation begins")
         shown.press(b"/history" + ENTER)
         await shown.until_row("Here it is.", times=2)
+
+
+async def test_now_takes_the_place_of_what_runs(
+    place: House, talk: Talk, model: StubModel, tmp_path: Path
+) -> None:
+    """Where the CLI cannot be steered the running turn ends, and this one goes before the queue."""
+    async with chatting(place, talk, tmp_path) as shown:
+        model.script(Stall("Hm"), Say("First."), Say("Then."))
+        shown.press(b"dawdle" + ENTER)
+        await shown.until_row("Hm")
+        shown.press(b"later" + ENTER)
+        await shown.until_row("── queued: a turn before it")
+        shown.press(b"/now hurry" + ENTER)
+        await shown.until_row("■ interrupted in")
+        await shown.until_row("── now: hurry")
+        await shown.until_row("── now: later")
+        await shown.until_row("completed in", times=2)
+        said = [row for row in shown.rows if row in ("First.", "Then.")]
+        assert said == ["First.", "Then."]

@@ -140,10 +140,12 @@ def test_turns_take_their_turn() -> None:
     turns = OpenTurns(clock=lambda: now[0])
     turns.open("one", Purpose.MESSAGE, said="first")
     assert turns.open("two", Purpose.MESSAGE).waited
+    turns.open("now", Purpose.NOW)
     turns.open("stop", Purpose.ORDER)
     now[0] = 14.0
-    assert [turn.request_id for turn in turns.waiting] == ["one", "two"]
+    assert [turn.request_id for turn in turns.waiting] == ["one", "now", "two"]
     assert turns.running_s() == 4.0
+    turns.close("now")
     turns.close("one")
     now[0] = 15.0
     assert turns.running is not None
