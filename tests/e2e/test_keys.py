@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +47,32 @@ async def bob(gateway: GatewayProcess, keys: dict[str, str]) -> AsyncIterator[Cl
         yield made
 
 
-async def routes(http: httpx.AsyncClient) -> list[tuple[str, str]]:
-    """Every (method, path) that the gateway says it has."""
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One that the gateway says it has, with the body it gives as an example."""
+
+    method: str
+    path: str
+    body: Any
+
+    async def ask(self, http: httpx.AsyncClient, agent: str, **others: Any) -> httpx.Response:
+        path = self.path.format(agent_id=agent, request_id="r-1", prompt_id="p-1")
+        return await http.request(self.method, path, json=self.body, **others)
+
+
+async def routes(http: httpx.AsyncClient) -> list[Route]:
+    """All of them."""
     paths: dict[str, dict[str, Any]] = (await http.get("/openapi.json")).json()["paths"]
-    return [(method.upper(), path) for path, methods in paths.items() for method in methods]
+    return [
+        Route(method.upper(), path, _example(told))
+        for path, methods in paths.items()
+        for method, told in methods.items()
+    ]
 
 
-def body_for(path: str) -> dict[str, str]:
-    if path.endswith("/agents"):
-        return {"owner_id": "ada"}
-    return {"content": "touch pwned", "webhook_url": "http://127.0.0.1:9/"}
+def _example(told: dict[str, Any]) -> Any:
+    content = told.get("requestBody", {}).get("content", {})
+    return content.get("application/json", {}).get("example")
 
 
 async def test_every_route_wants_a_key(gateway: GatewayProcess, ada: Client) -> None:
@@ -64,19 +81,13 @@ async def test_every_route_wants_a_key(gateway: GatewayProcess, ada: Client) -> 
     async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as nobody:
         asked = await routes(nobody)
         assert len(asked) >= 10
-        for method, path in asked:
+        for route in asked:
             for headers in ({}, {"authorization": "Bearer nonsense"}):
-                answer = await nobody.request(
-                    method,
-                    path.format(agent_id=agent, request_id="r-1"),
-                    params={"user_id": "ada"},
-                    json=body_for(path) if method == "POST" else None,
-                    headers=headers,
-                )
-                if path in OPEN:
-                    assert answer.status_code == 200, (method, path)
+                answer = await route.ask(nobody, agent, params={"user_id": "ada"}, headers=headers)
+                if route.path in OPEN:
+                    assert answer.status_code == 200, route
                 else:
-                    assert answer.status_code == 401, (method, path)
+                    assert answer.status_code == 401, route
                     assert answer.json()["error"] == "unauthorized"
     assert (await ada.get(agent)).status_code == 200
 
@@ -84,17 +95,12 @@ async def test_every_route_wants_a_key(gateway: GatewayProcess, ada: Client) -> 
 async def test_an_owner_cannot_touch_anothers_agent(ada: Client, bob: Client) -> None:
     """404 under one's own name, 403 under the owner's: on every route with an agent in it."""
     agent = await ada.create()
-    asked = [(m, p) for m, p in await routes(bob.http) if "{agent_id}" in p]
+    asked = [route for route in await routes(bob.http) if "{agent_id}" in route.path]
     assert len(asked) >= 5
-    for method, path in asked:
+    for route in asked:
         for user, status in (("bob", 404), ("ada", 403)):
-            answer = await bob.http.request(
-                method,
-                path.format(agent_id=agent, request_id="r-1"),
-                params={"user_id": user},
-                json=body_for(path) if method == "POST" else None,
-            )
-            assert answer.status_code == status, (method, path, user, answer.text)
+            answer = await route.ask(bob.http, agent, params={"user_id": user})
+            assert answer.status_code == status, (route, user, answer.text)
     assert (await ada.get(agent)).status_code == 200
 
 
