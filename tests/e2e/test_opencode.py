@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli import install
 from tests.e2e.story import SECRET, first_seen, signed, text, turn, whole
-from tests.gateway.cli.leftovers import runtimes_of
 from tests.peers.gateway import Client, House, house
+from tests.peers.processes import runtimes
 from tests.peers.receiver import Receiver
 from tests.peers.stub_model import Call, Say, Stall, StubModel, opencode_config, stub_model
 
@@ -113,11 +113,7 @@ async def test_a_killed_runtime_resumes_the_session(
         lambda: "Hmm" in str([h.json() for h in receiver.hooks if request_id in str(h.body)]),
         within_s=60,
     )
-    (runtime,) = [
-        pid
-        for pid in runtimes_of(str(place.state))
-        if b"agent_runtime" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    (runtime,) = runtimes(place.state).values()
     os.kill(runtime, signal.SIGKILL)
     final = first_seen(await turn(receiver, request_id))[-1]
     error = final["error"]

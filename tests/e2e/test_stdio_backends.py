@@ -11,8 +11,8 @@ import pytest
 
 from tests.cli import install
 from tests.e2e.story import SECRET, first_seen, signed, text, turn, whole
-from tests.gateway.cli.leftovers import runtimes_of
 from tests.peers.gateway import Client, House, house
+from tests.peers.processes import runtimes
 from tests.peers.receiver import Receiver
 from tests.peers.stub_model import (
     ANTHROPIC_MODEL,
@@ -106,11 +106,7 @@ async def test_a_killed_runtime_resumes_the_session(
         lambda: "Hmm" in str([h.json() for h in receiver.hooks if request_id in str(h.body)]),
         within_s=60,
     )
-    (runtime,) = [
-        pid
-        for pid in runtimes_of(str(stage.house.state))
-        if b"agent_runtime" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
+    (runtime,) = runtimes(stage.house.state).values()
     env = Path(f"/proc/{runtime}/environ").read_bytes()
     has = {name for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY") if name.encode() in env}
     wanted = {"claude_code": {"ANTHROPIC_API_KEY"}, "codex": {"OPENAI_API_KEY"}}
