@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.cluster.contents import GATE
+from tests.peers.processes import Usage
 
 _PROC = Path("/proc")
 
@@ -33,6 +34,18 @@ def processes(pod_uid: str) -> dict[int, str]:
 def running(pod_uid: str, program: str) -> list[int]:
     """Pids of those that have `program` in their command line."""
     return [pid for pid, line in processes(pod_uid).items() if program in line]
+
+
+def cpu_s(pod_uid: str) -> float:
+    """What its processes have used since they began."""
+    return sum(_cpu_s(pid) for pid in processes(pod_uid))
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        return Usage.of(pid).cpu_s
+    except OSError:
+        return 0.0  # it has just ended
 
 
 def kill(pod_uid: str) -> None:

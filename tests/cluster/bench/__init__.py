@@ -1,6 +1,7 @@
 """The bench on a real node: gateways and agents as pods, everything through the Service.
 
     emitter    the kustomize component with which agents have the bench's backend
+    cpu        what the pods' processes use
     cases      what is measured
     __main__   `make bench-cluster`: one table
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from tests.bench.driver import SECRET, Load, OwnDriver
 from tests.bench.table import Row
+from tests.cluster.bench.cpu import Cpu
 from tests.cluster.deployment import Deployment
 from tests.cluster.receiving import receiving
 from tests.e2e.story import first_seen, turn
@@ -28,7 +29,9 @@ async def creates(deployment: Deployment) -> AsyncIterator[Row]:
     """From POST to its 201: the agent is ready."""
     async with deployment.client("starts") as client:
         alone = [await _created_ms(client) for _ in range(_ALONE)]
-        yield _times("create to ready, 1 at once", alone)
+        started = await Cpu.now(deployment)
+        remark = f"{started.agents_s / _ALONE:.2f} s of CPU in each"
+        yield _times("create to ready, 1 at once", alone, remark=remark)
         await _delete_all(deployment, client)
         crowd = []
         for _ in range(_ROUNDS):
@@ -41,11 +44,15 @@ async def events(deployment: Deployment, agents: Sequence[str], sink: str) -> Ro
     """Turns side by side, as fast as they go."""
     content = f"events={_EVENTS} size=300 gap=0"
     load = _load(deployment, agents, sink, content, messages=AGENTS, at_once=AGENTS)
+    before = await Cpu.now(deployment)
     await OwnDriver().send(load)
     received = await _settled(sink, AGENTS)
+    used = (await Cpu.now(deployment)).each(before, AGENTS * (_EVENTS + 1))
     return Row(
         case=f"{AGENTS} turns x {_EVENTS:,}",
         per_s=received["per_s"],
+        gateway_us=used.gateways_s * 1e6,
+        runtime_us=used.agents_s * 1e6,
         broken=_broken(received, AGENTS * (_EVENTS + 1)),
     )
 
@@ -55,14 +62,18 @@ async def messages(deployment: Deployment, agents: Sequence[str], sink: str) -> 
     for at_once in (1, 8):
         content = "events=1 size=300 gap=0"
         load = _load(deployment, agents, sink, content, messages=_MESSAGES, at_once=at_once)
+        before = await Cpu.now(deployment)
         accepted = await OwnDriver().send(load)
         received = await _settled(sink, _MESSAGES)
+        used = (await Cpu.now(deployment)).each(before, _MESSAGES)
         yield Row(
             case=f"202, {at_once} at once",
             unit="messages",
             per_s=accepted.per_s,
             p50_ms=accepted.p50_ms,
             p99_ms=accepted.p99_ms,
+            gateway_us=used.gateways_s * 1e6,
+            runtime_us=used.agents_s * 1e6,
             broken=[*_broken(received, _MESSAGES * 2), *filter(None, [accepted.refused])],
         )
 
@@ -158,8 +169,16 @@ def _broken(received: dict[str, float], due: int) -> list[str]:
     return [words for words, is_so in found.items() if is_so]
 
 
-def _times(case: str, taken_ms: list[float], goal: str = "", broken: Sequence[str] = ()) -> Row:
+def _times(
+    case: str,
+    taken_ms: list[float],
+    *,
+    goal: str = "",
+    remark: str = "",
+    broken: Sequence[str] = (),
+) -> Row:
     ordered = sorted(taken_ms)
     p50, p99 = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
-    remark = f"{len(ordered)} times, at most {ordered[-1]:,.0f} ms"
-    return Row(case=case, p50_ms=p50, p99_ms=p99, goal=goal, remark=remark, broken=broken)
+    told = f"{len(ordered)} times, at most {ordered[-1]:,.0f} ms"
+    told = f"{told}, {remark}" if remark else told
+    return Row(case=case, p50_ms=p50, p99_ms=p99, goal=goal, remark=told, broken=broken)
