@@ -47,7 +47,8 @@ def _run() -> int:
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"  # read at import; CLIs are forked to exec only
     import uvloop
 
-    from agent_runtime.server.runtime import private_files, serve
+    from agent_runtime.server.folders import private_files
+    from agent_runtime.server.runtime import serve
     from agent_runtime.settings import Settings
 
     private_files()

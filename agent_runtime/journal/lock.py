@@ -1,5 +1,6 @@
 """The lock that says whether a runtime lives in a folder. Never a pid."""
 
+import asyncio
 import fcntl
 import os
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from agent_runtime.errors import FolderBusy
 
 FILE_NAME = "lock"
+
+_LOOK_S = 0.1
 
 
 class FolderLock:
@@ -28,6 +31,23 @@ class FolderLock:
             os.close(descriptor)
             raise FolderBusy(f"another runtime lives in {folder}") from error
         return cls(descriptor)
+
+    @classmethod
+    async def take_within(cls, folder: Path, within_s: float) -> "FolderLock":
+        """Wait for its holder's end, of which the system tells nobody: so look again and again.
+
+        Raises:
+            FolderBusy: it has not ended.
+        """
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + within_s
+        while True:
+            try:
+                return cls.take(folder)
+            except FolderBusy:
+                if loop.time() >= ends_s:
+                    raise
+            await asyncio.sleep(_LOOK_S)
 
     def release(self) -> None:
         os.close(self._descriptor)

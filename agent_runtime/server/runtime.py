@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,11 +15,11 @@ from agent_runtime.backends.registry import load
 from agent_runtime.errands import Errands
 from agent_runtime.errors import Invalid, SettingsError
 from agent_runtime.journal.journal import Journal
-from agent_runtime.journal.lock import FolderLock
 from agent_runtime.journal.ticket_budget import VOLATILE_MAX_BYTES, TicketBudget
 from agent_runtime.memory import MemoryGroup
 from agent_runtime.processes import Processes
 from agent_runtime.server.agent_service import AgentService
+from agent_runtime.server.folders import lived_in
 from agent_runtime.server.groups import JournalledGroups
 from agent_runtime.server.life import Life
 from agent_runtime.server.nudger import Nudger
@@ -63,21 +62,13 @@ async def serve(settings: Settings, env: Mapping[str, str]) -> None:
         FolderBusy: another runtime lives in the folder.
         SettingsError, JournalBroken, BackendUnusable: it cannot start; says why.
     """
-    for name, folder in (
-        ("FORGE_STATE_DIR", settings.state_dir),
-        ("AGENT_CWD", settings.workspace),
-    ):
-        _make(name, folder)
-    lock = FolderLock.take(settings.state_dir)
-    try:
+    async with lived_in(settings):
         (settings.state_dir / CLEAN).unlink(missing_ok=True)
         async with Journal(settings.state_dir, tickets=_ticket_budget(settings)) as journal:
             await _Runtime(settings, env, journal).live()
             clean = not journal.has_unsettled()
         if clean:
             (settings.state_dir / CLEAN).touch()
-    finally:
-        lock.release()
 
 
 class _Runtime:
@@ -283,18 +274,6 @@ def _permission_mode(settings: Settings, journal: Journal) -> str:
     return journal.fact("permission_mode") or settings.permission_mode
 
 
-def _make(name: str, folder: Path) -> None:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"{name}: {folder} cannot be used: {error.strerror}") from error
-
-
 def _socket_of(address: str) -> Path | None:
     """The socket's file, None for a TCP address."""
     return Path(address.removeprefix("unix:")) if address.startswith("unix:") else None
-
-
-def private_files() -> None:
-    """Whatever this process and its children make is for this user only."""
-    os.umask(0o077)

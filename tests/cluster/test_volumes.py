@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import containers
 from tests.cluster.contents import counted, counting
 from tests.cluster.deployment import Deployment, deployed
 from tests.cluster.receiving import NodeReceiver
@@ -37,7 +36,6 @@ async def test_a_lost_pod_is_made_again_and_its_journal_goes_on(
         assert not before["metadata"].get("finalizers")
         name = f"pod/{before['metadata']['name']}"
         await kept.run("delete", name, "--force", "--grace-period=0", "--wait=false")
-        containers.kill(before["metadata"]["uid"])
         ended = first_seen(await turn(receiver, cut.json()["request_id"], within_s=60))
         whole(ended)
         assert ended[-1]["error"]["code"] == "AGENT_RESTARTED"

@@ -43,6 +43,13 @@ async def until_file(path: Path) -> str:
     return path.read_text("ascii").strip()
 
 
+async def until_said(runtime: Runtime, event: str, *, times: int = 1) -> None:
+    """By runtimes of that folder."""
+    async with asyncio.timeout(20):
+        while runtime.log().count(event) < times:
+            await asyncio.sleep(0.01)
+
+
 async def settle(stub: Any, request_id: str, seq: int) -> None:
     """Relay the turn, which has ended, as a gateway would; `seq` is its final's."""
     call = stub.Relay(metadata=RELAY)
@@ -172,6 +179,24 @@ async def test_a_second_runtime_leaves_the_first_alone(tmp_path: Path) -> None:
         async with relay_stub(first) as stub:
             await submit(stub, message("r1", "echo hi"))
             assert (await replay(stub, "r1"))[-1].is_final
+
+
+async def test_the_next_pod_of_a_volume_waits_for_the_last_one(tmp_path: Path) -> None:
+    """In a pod a second runtime does not end: it says what it waits for, answers nobody, and goes
+    on with the journal as soon as the first one is dead."""
+    second = Runtime(tmp_path, {"FORGE_POD_UID": "u"})
+    async with ended(Runtime(tmp_path)) as first, ended(second):
+        await first.start()
+        async with relay_stub(first) as stub:
+            await submit(stub, message("r1", "sleep 300"))
+            await second.launch()
+            await until_said(second, "waits_for_folder")
+            told = await stub.Turns(relay_pb2.TurnsRequest(), metadata=RELAY, timeout=10)
+            assert [turn.state for turn in told.turns] == [relay_pb2.TURN_STATE_RUNNING]
+        await first.kill()
+        await until_said(second, "agent_ready", times=2)
+        async with relay_stub(second) as stub:
+            assert [final.error.code for final in await replay(stub, "r1")] == ["AGENT_RESTARTED"]
 
 
 async def test_an_idle_agent_ends_by_itself_and_cleanly(tmp_path: Path) -> None:
