@@ -6,6 +6,7 @@ from gateway.errors import NotFound, StartFailed, Unavailable
 from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.conditions import Trouble
 from gateway.launchers.kubernetes.facts import AgentFacts
+from gateway.launchers.kubernetes.fate import is_drained
 from gateway.launchers.kubernetes.view import why_not_ready
 
 
@@ -43,7 +44,7 @@ class Waiting:
         """The gRPC target, also of a deleted agent that is still up.
 
         Raises:
-            NotFound: it is gone.
+            NotFound: it is gone, or was deleted before it ever ran.
             Unavailable: not up in time, or its pod has ended for good; says why.
         """
         try:
@@ -61,7 +62,7 @@ class Waiting:
     def _target(self, agent_id: str) -> str | None:
         """None: not now. Raises NotFound, Unavailable where it will never be."""
         known = self._agents.find(agent_id)
-        if known is None or (known.pod is None and known.deleted_ms is not None):
+        if known is None or (known.deleted_ms is not None and _holds_nothing(known)):
             raise NotFound(f"there is no agent {agent_id}")
         if known.answers and known.life is not None:
             return known.life.target
@@ -70,6 +71,16 @@ class Waiting:
                 f"agent {agent_id} has ended for good: {_sentence(why_not_ready(known))}"
             )
         return None
+
+
+def _holds_nothing(known: KnownAgent) -> bool:
+    """Whether no runtime of it has taken anything that it could end or deliver.
+
+    One that runs may be about to; a volume may hold what an earlier pod took.
+    """
+    if known.pod is None:
+        return True
+    return known.claim is None and known.life is None and not is_drained(known.pod)
 
 
 def _sentence(why: Trouble) -> str:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Unavailable
 from gateway.launchers.kubernetes import sweep
 from tests.cluster.launcher.place import KubernetesPlace
 from tests.gateway.launchers.harness import spec
@@ -37,6 +37,20 @@ async def test_a_gateway_that_forgets_is_stood_in_for(
     other = await place.open()
     with pytest.raises(NotFound):
         await other.get("a1")
+    await gone(place, "pods")
+
+
+async def test_one_that_never_ran_has_nobody_to_say_goodbye_to(place: KubernetesPlace) -> None:
+    """Whoever deletes it is told at once, and does not wait for it to come up."""
+    place.configure(FORGE_AGENT_CPU="100", FORGE_AGENT_CPU_REQUEST="100")
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=0)
+    with pytest.raises(Unavailable):
+        await launcher.reach("a1", timeout_s=0.1)
+    await launcher.delete("a1")
+    with pytest.raises(NotFound):
+        await launcher.reach("a1", timeout_s=20)
+    await launcher.retired("a1")
     await gone(place, "pods")
 
 
