@@ -8,10 +8,12 @@ same whatever CLI asks.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw
+
+A_co = TypeVar("A_co", covariant=True)
 
 
 class Decision(StrEnum):
@@ -108,3 +110,15 @@ class QuestionAnswer:
     def data_json(self, prompt_id: str) -> bytes:
         answers: Sequence[Sequence[str]] = self.answers
         return msgspec.json.encode({"prompt_id": prompt_id, "answers": answers})
+
+
+class Pending(Protocol[A_co]):
+    """What will be answered to an ask that somebody may have read of by now."""
+
+    async def answer(self) -> A_co:
+        """To be awaited once, by a task of its own: it may take minutes."""
+        ...
+
+    def withdraw(self) -> None:
+        """The CLI does not want to know any more. Nothing once it is answered."""
+        ...

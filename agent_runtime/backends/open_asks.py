@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+from agent_runtime.backends.asks import Pending
 from agent_runtime.errors import BackendCrashed
 
 log = logging.getLogger(__name__)
+
+A = TypeVar("A")
 
 
 class OpenAsks:
@@ -17,11 +20,14 @@ class OpenAsks:
         self._name = name
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def begin(self, prompt_id: str, asking: Coroutine[Any, Any, None]) -> None:
-        """`asking` asks the sink, and tells the CLI what was answered."""
-        task = asyncio.create_task(asking, name=f"{self._name}-ask")
+    def begin(
+        self, prompt_id: str, pending: Pending[A], tell: Callable[[A], Awaitable[None]]
+    ) -> None:
+        """`tell` tells the CLI what was answered."""
+        task = asyncio.create_task(_carry(pending, tell), name=f"{self._name}-ask")
         self._tasks[prompt_id] = task
         task.add_done_callback(lambda done: self._done(prompt_id, done))
+        task.add_done_callback(lambda _: pending.withdraw())  # it may have had no time to begin
 
     def withdraw(self, prompt_id: str) -> None:
         """The CLI does not want to know any more."""
@@ -44,3 +50,7 @@ class OpenAsks:
             log.info("answer_lost", extra={"reason": str(error)})
         else:
             log.error("ask_failed", exc_info=error)
+
+
+async def _carry(pending: Pending[A], tell: Callable[[A], Awaitable[None]]) -> None:
+    await tell(await pending.answer())

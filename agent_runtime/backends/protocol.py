@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
 from agent_runtime.backends.asks import (
+    Pending,
     PermissionAnswer,
     PermissionAsk,
     QuestionAnswer,
@@ -66,20 +67,21 @@ class TurnSink(Protocol):
         """Record the CLI's session, so that the next runtime can resume it."""
         ...
 
-    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-        """What the policy, the permission mode or the user decides.
+    async def permission(
+        self, event: BackendEvent, ask: PermissionAsk
+    ) -> Pending[PermissionAnswer]:
+        """Journal the permission.asked event, as `emit`, and the prompt in the same commit.
 
-        To be called after the permission.asked event has been emitted, by a task of
-        its own: it may take minutes, in which the CLI's events must be read on, and
-        others may be asked for. An interrupt answers with a rejection, at once; so
-        does the end of the prompt. The CLI is told by whoever called; then a
-        permission.answered event follows, made from the JSON that the CLI was given
-        where the CLI itself says nothing of it.
+        So whoever reads the event can answer. What the policy, the permission mode or
+        the user decides may take minutes, in which the CLI's events must be read on, and
+        others may be asked for (`open_asks`). An interrupt answers with a rejection, at
+        once. The CLI is told by whoever called; then a permission.answered event follows,
+        made from the JSON that the CLI was given where the CLI itself says nothing of it.
         """
         ...
 
-    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-        """What the user answers; like `permission`."""
+    async def question(self, event: BackendEvent, ask: QuestionAsk) -> Pending[QuestionAnswer]:
+        """The same with a question.asked event; what the user answers."""
         ...
 
 

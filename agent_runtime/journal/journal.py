@@ -16,6 +16,7 @@ from agent_runtime.journal.rows import (
     Command,
     Failure,
     Mark,
+    Prompt,
     Standing,
     Turn,
 )
@@ -92,14 +93,17 @@ class Journal:
         """Wait until an event may be appended."""
         await self._space.room()
 
-    def append(self, turn: int, body: bytes, *, wanted: bool = True) -> None:
+    def append(
+        self, turn: int, body: bytes, *, wanted: bool = True, prompt: Prompt | None = None
+    ) -> None:
         """Hand over an event, for which there is room; it is on disk soon, and then seen.
 
-        `wanted` False: it is kept for replay and not delivered.
+        `wanted` False: it is kept for replay and not delivered. `prompt`: what it asks, to
+        which a reply is taken from the moment in which the event is seen.
         """
         tail = self._tails.get(turn)
-        if tail is None:
-            self._begin_tail(turn, (body, wanted))
+        if tail is None or prompt is not None:
+            self._begin_tail(turn, (body, wanted), prompt)
         else:
             tail.append((body, wanted))
         self._space.sent(len(body))
@@ -270,12 +274,12 @@ class Journal:
             future.exception()  # a mark that was not written is sent again: nobody has to look
         self._note(turn)
 
-    def _begin_tail(self, turn: int, first: statements.NewRow) -> None:
+    def _begin_tail(self, turn: int, first: statements.NewRow, prompt: Prompt | None) -> None:
         """Events that come until the commit begins are written with this one."""
         rows = [first]
         self._tails[turn] = rows
         written = self._writer.submit(
-            lambda c: statements.append(c, turn, rows),
+            lambda c: statements.append(c, turn, rows, prompt),
             on_take=lambda: self._tails.pop(turn, None),
         )
         written.add_done_callback(lambda future: self._appended(turn, rows, future))

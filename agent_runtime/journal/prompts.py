@@ -122,10 +122,6 @@ class PromptBook:
         self._reader = reader
         self._writer = writer
 
-    async def put(self, prompt: Prompt) -> None:
-        """Once this returns a reply finds it."""
-        await self._writer.submit(lambda c: put(c, prompt))
-
     def close(self, prompt_id: str, state: PromptState) -> "asyncio.Future[bool]":
         """Whether no reply came before."""
         return self._writer.submit(lambda c: close(c, prompt_id, state))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
 from agent_runtime.journal import history, prompts
-from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Turn
+from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Prompt, Turn
 from agent_runtime.journal.ticket_budget import TicketBudget
 from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
@@ -152,8 +152,13 @@ def start(connection: sqlite3.Connection, turn: int) -> None:
     )
 
 
-def append(connection: sqlite3.Connection, turn: int, rows: Sequence[NewRow]) -> int:
-    """Give each row the next seq; returns the last one.
+def append(
+    connection: sqlite3.Connection,
+    turn: int,
+    rows: Sequence[NewRow],
+    prompt: Prompt | None = None,
+) -> int:
+    """Give each row the next seq; returns the last one. `prompt`: what they ask.
 
     The mark passes over rows that are not to be delivered, once all before them is settled.
 
@@ -181,6 +186,8 @@ def append(connection: sqlite3.Connection, turn: int, rows: Sequence[NewRow]) ->
         "INSERT INTO events (seq, turn, body, wanted) VALUES (?, ?, ?, ?)",
         [(seq, turn, body, to_deliver) for seq, (body, to_deliver) in enumerate(rows, first)],
     )
+    if prompt is not None:
+        prompts.put(connection, prompt)
     return last
 
 

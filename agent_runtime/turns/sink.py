@@ -4,25 +4,29 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
 from agent_runtime.backends.asks import (
+    Pending,
     PermissionAnswer,
     PermissionAsk,
     QuestionAnswer,
     QuestionAsk,
 )
 from agent_runtime.journal.journal import Journal
-from agent_runtime.journal.rows import OUTCOMES, Turn
+from agent_runtime.journal.rows import OUTCOMES, Prompt, Turn
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd, Usage
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.coalescer import Coalescer, Merge
-from agent_runtime.turns.consent import Consent
+from agent_runtime.turns.consent import Asked, Consent
 from agent_runtime.turns.kinds import wanted_kinds
 from proto.agent.v1 import agent_pb2
 
 log = logging.getLogger(__name__)
+
+A = TypeVar("A")
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 """Of an event's own JSON, and of its data; a larger one keeps only its type."""
@@ -117,11 +121,15 @@ class JournalSink:
             await self._journal.put_fact(self._session_fact, session_id)
             self.session_id = session_id
 
-    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-        return await self._consent.permission(ask)
+    async def permission(
+        self, event: BackendEvent, ask: PermissionAsk
+    ) -> Pending[PermissionAnswer]:
+        room = self._journal.has_room or await self._room()
+        return self._ask(event, self._consent.permission(ask), room=room)
 
-    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-        return await self._consent.question(ask)
+    async def question(self, event: BackendEvent, ask: QuestionAsk) -> Pending[QuestionAnswer]:
+        room = self._journal.has_room or await self._room()
+        return self._ask(event, self._consent.question(ask), room=room)
 
     def give_up(self) -> None:
         """Let nothing wait any more, neither for room nor for the user."""
@@ -130,8 +138,18 @@ class JournalSink:
 
     def close(self) -> None:
         """Nothing more comes: journal what was held back."""
+        self._flush()
+
+    def _flush(self) -> None:
         if self._coalescer is not None:
             self._coalescer.flush()
+
+    def _ask(self, event: BackendEvent, asked: Asked[A], *, room: bool) -> Pending[A]:
+        """Where there is no room the turn is to end, so that nobody is asked."""
+        if room:
+            self._flush()
+            self._put(event, asked.prompt)
+        return asked.pending
 
     async def _room(self) -> bool:
         room = asyncio.create_task(self._journal.room(), name="emit-room")
@@ -146,7 +164,7 @@ class JournalSink:
             room.cancel()
             given_up.cancel()
 
-    def _put(self, event: BackendEvent) -> None:
+    def _put(self, event: BackendEvent, prompt: Prompt | None = None) -> None:
         response = self._voice.response(self._turn, self.session_id)
         payload = response.event
         payload.event_type = event.event_type
@@ -155,7 +173,8 @@ class JournalSink:
         if len(event.data_json) <= MAX_EVENT_BYTES:
             payload.data_json = event.data_json
         body = response.SerializeToString()
-        self._journal.append(self._turn.turn, body, wanted=event.kind in self._wanted)
+        wanted = event.kind in self._wanted
+        self._journal.append(self._turn.turn, body, wanted=wanted, prompt=prompt)
 
     def _fields(self) -> dict[str, object]:
         return {"request_id": self._turn.request_id}

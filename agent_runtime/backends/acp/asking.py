@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from agent_runtime.backends.acp.events import PERMISSION, Event
 from agent_runtime.backends.acp.files import Files
 from agent_runtime.backends.acp.meaning import Meanings
 from agent_runtime.backends.acp.rpc import failure, result
+from agent_runtime.backends.asks import PermissionAnswer
 from agent_runtime.backends.open_asks import OpenAsks
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.backends.stdio import JsonLines
@@ -38,14 +40,13 @@ class Asking:
         self._open = OpenAsks("acp")
         self._waiting: dict[str, int | str | None] = {}
 
-    async def observe(self, event: Event) -> None:
-        """Every message of the prompt, after it has been emitted."""
-        if not event.is_request:
-            return
+    async def tell(self, event: Event, meant: BackendEvent) -> None:
+        """Every message of the prompt, into the sink."""
         if event.type == PERMISSION and (asked := self._meanings.asked(event)) is not None:
-            self._waiting[asked.ask.prompt_id] = event.number
-            self._open.begin(asked.ask.prompt_id, self._permission(event.number, asked))
-        else:
+            await self._asked(event.number, asked, meant)
+            return
+        await self._sink.emit(meant)
+        if event.is_request:
             await self._lines.send(await self._other(event))
 
     async def cancel(self) -> None:
@@ -59,9 +60,17 @@ class Asking:
         """The prompt is over: nobody waits for an answer any more."""
         await self._open.close()
 
-    async def _permission(self, number: int | str | None, asked: Permission) -> None:
+    async def _asked(
+        self, number: int | str | None, asked: Permission, meant: BackendEvent
+    ) -> None:
+        pending = await self._sink.permission(meant, asked.ask)
+        self._waiting[asked.ask.prompt_id] = number
+        self._open.begin(asked.ask.prompt_id, pending, partial(self._permission, number, asked))
+
+    async def _permission(
+        self, number: int | str | None, asked: Permission, answer: PermissionAnswer
+    ) -> None:
         """The agent says nothing of the answer, so that what it was told is the event."""
-        answer = await self._sink.permission(asked.ask)
         if self._waiting.pop(asked.ask.prompt_id, None) is None:
             return
         told = result(number, asked.response(answer.decision))

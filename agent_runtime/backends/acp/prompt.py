@@ -73,7 +73,6 @@ class Prompt:
             return
         if not self._state.observe(event):
             return
-        await self._sink.emit(self._meanings.of(event))
-        await self._asking.observe(event)
+        await self._asking.tell(event, self._meanings.of(event))
         if self._state.interrupted:  # it may have come before the agent had begun
             await self._cancel()

@@ -72,6 +72,4 @@ class Prompt:
         if event.session_id and event.session_id != self.session_id:
             self.session_id = event.session_id
             await self._sink.session(event.session_id)
-        if event.forwarded:
-            await self._sink.emit(self._meanings.of(event))
-        await self._asking.observe(event)
+        await self._asking.tell(event, self._meanings.of(event))

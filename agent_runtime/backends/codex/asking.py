@@ -1,5 +1,8 @@
 """What the CLI asks during one prompt: carried to the sink, and the answer back."""
 
+from functools import partial
+
+from agent_runtime.backends.asks import PermissionAnswer, QuestionAnswer
 from agent_runtime.backends.codex.asked import Permission, Questions
 from agent_runtime.backends.codex.cli import Cli
 from agent_runtime.backends.codex.events import Event, shape
@@ -7,7 +10,7 @@ from agent_runtime.backends.codex.meaning import Meanings
 from agent_runtime.backends.codex.shapes import Resolved
 from agent_runtime.backends.open_asks import OpenAsks
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.model import Kind
+from agent_runtime.model import BackendEvent, Kind
 
 
 class Asking:
@@ -19,35 +22,40 @@ class Asking:
         self._meanings = meanings
         self._open = OpenAsks("codex")
 
-    async def observe(self, event: Event) -> None:
-        """Every event of the prompt, after it has been emitted."""
+    async def tell(self, event: Event, meant: BackendEvent) -> None:
+        """Every event of the prompt, into the sink."""
         if event.is_request:
-            await self._begin(event)
-        elif event.type == "serverRequest/resolved" and (gone := shape(event.params, Resolved)):
+            await self._asked(event, meant)
+            return
+        await self._sink.emit(meant)
+        if event.type == "serverRequest/resolved" and (gone := shape(event.params, Resolved)):
             self._open.withdraw(str(gone.request_id))
 
     async def close(self) -> None:
         """The prompt is over: nobody waits for an answer any more."""
         await self._open.close()
 
-    async def _begin(self, event: Event) -> None:
+    async def _asked(self, event: Event, meant: BackendEvent) -> None:
+        number = str(event.number)
         asked = self._meanings.asked(event)
         match asked:
             case Permission():
-                self._open.begin(str(event.number), self._permission(event, asked))
+                permission = await self._sink.permission(meant, asked.ask)
+                self._open.begin(number, permission, partial(self._permission, event, asked))
             case Questions():
-                self._open.begin(str(event.number), self._question(event, asked))
+                question = await self._sink.question(meant, asked.ask)
+                self._open.begin(number, question, partial(self._question, event, asked))
             case None:
+                if event.forwarded:
+                    await self._sink.emit(meant)
                 await self._cli.refuse(event.number, event.type)
 
-    async def _permission(self, event: Event, asked: Permission) -> None:
-        answer = await self._sink.permission(asked.ask)
+    async def _permission(self, event: Event, asked: Permission, answer: PermissionAnswer) -> None:
         data = {"prompt_id": asked.ask.prompt_id, "decision": answer.decision}
         self._meanings.answered(event.number, Kind.PERMISSION_ANSWERED, data)
         await self._cli.answer(event.number, asked.result(answer.decision))
 
-    async def _question(self, event: Event, asked: Questions) -> None:
-        answer = await self._sink.question(asked.ask)
+    async def _question(self, event: Event, asked: Questions, answer: QuestionAnswer) -> None:
         data = {"prompt_id": asked.ask.prompt_id, "answers": answer.answers}
         self._meanings.answered(event.number, Kind.QUESTION_ANSWERED, data)
         await self._cli.answer(event.number, asked.result(answer))

@@ -80,7 +80,5 @@ class Prompt:
         used = self._cli.meter.call(event) if event.type == USAGE else None
         if used is not None and belongs:
             self._state.add(used)
-        if belongs and event.forwarded:
-            await self._sink.emit(self._meanings.of(event, used))
-        if belongs or event.is_request:
-            await self._asking.observe(event)
+        if event.is_request or (belongs and event.forwarded):
+            await self._asking.tell(event, self._meanings.of(event, used))

@@ -1,17 +1,16 @@
 """What the CLI asks during one prompt: carried to the sink, and the answer back."""
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import partial
 
-from agent_runtime.backends.asks import Decision, PermissionAnswer, PermissionAsk, QuestionAsk
+from agent_runtime.backends.asks import Decision, PermissionAnswer, QuestionAnswer
+from agent_runtime.backends.open_asks import OpenAsks
 from agent_runtime.backends.opencode.asked import permission_of, question_of
 from agent_runtime.backends.opencode.client import Client, Refused
 from agent_runtime.backends.opencode.events import Event, shape
 from agent_runtime.backends.opencode.shapes import Replied
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.errors import BackendCrashed
+from agent_runtime.model import BackendEvent
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +18,8 @@ _SETTLED = ("permission.replied", "question.replied", "question.rejected")
 _INTERRUPTED = PermissionAnswer(decision=Decision.REJECT, message="The turn was interrupted.")
 
 
-Ask = TypeVar("Ask", PermissionAsk, QuestionAsk)
-
-
 class Asking:
-    """Owns a task for each open ask, so that the prompt's own task reads on meanwhile.
+    """Owned by the prompt's task.
 
     A rejection always comes with a message: without one the CLI ends its turn.
     """
@@ -31,68 +27,47 @@ class Asking:
     def __init__(self, client: Client, sink: TurnSink) -> None:
         self._client = client
         self._sink = sink
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._open = OpenAsks("opencode")
         self._interrupted = False
 
     def interrupt(self) -> None:
-        """Refuse what is asked from now on; the sink answers what is open already."""
+        """Grant nothing from now on, whatever the sink says."""
         self._interrupted = True
 
-    def observe(self, event: Event) -> None:
-        """Every event of the prompt, after it has been emitted."""
-        if event.type == "permission.asked" and (asked := permission_of(event)):
-            self._begin(self._permission, asked)
-        elif event.type == "question.asked" and (question := question_of(event)):
-            self._begin(self._question, question)
-        elif event.type in _SETTLED and (told := shape(event, Replied)):
-            self._settle(told.request_id)
+    async def tell(self, event: Event, meant: BackendEvent) -> None:
+        """Every event of the prompt, into the sink."""
+        if event.type == "permission.asked" and (ask := permission_of(event)):
+            permission = await self._sink.permission(meant, ask)
+            self._open.begin(ask.prompt_id, permission, partial(self._permission, ask.prompt_id))
+        elif event.type == "question.asked" and (which := question_of(event)):
+            question = await self._sink.question(meant, which)
+            self._open.begin(which.prompt_id, question, partial(self._question, which.prompt_id))
+        else:
+            await self._sink.emit(meant)
+            self._look_whether_settled(event)
 
     async def refuse(self, prompt_id: str) -> None:
         """A permission that an abort has left pending."""
-        await self._answer(prompt_id, _INTERRUPTED)
+        await self._permission(prompt_id, _INTERRUPTED)
 
     async def close(self) -> None:
         """The prompt is over: nobody waits for an answer any more."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._open.close()
 
-    def _begin(self, carry: Callable[[Ask], Awaitable[None]], ask: Ask) -> None:
-        async def until_answered() -> None:
-            try:
-                await carry(ask)
-            except BackendCrashed as crash:  # the prompt's own task learns of it by itself
-                log.info("answer_lost", extra={"reason": str(crash)})
-
-        task = asyncio.create_task(until_answered(), name="opencode-ask")
-        self._tasks[ask.prompt_id] = task
-        task.add_done_callback(lambda done: self._done(ask.prompt_id, done))
-
-    def _settle(self, prompt_id: str) -> None:
+    def _look_whether_settled(self, event: Event) -> None:
         """The CLI waits no more: it had our answer, or an `always` covers this one, too."""
-        if prompt_id in self._tasks:
-            self._tasks[prompt_id].cancel()
+        if event.type in _SETTLED and (told := shape(event, Replied)):
+            self._open.withdraw(told.request_id)
 
-    def _done(self, prompt_id: str, task: "asyncio.Task[None]") -> None:
-        if self._tasks.get(prompt_id) is task:
-            del self._tasks[prompt_id]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("ask_failed", exc_info=error)
-
-    async def _permission(self, ask: PermissionAsk) -> None:
-        answer = _INTERRUPTED if self._interrupted else await self._sink.permission(ask)
-        await self._answer(ask.prompt_id, answer)
-
-    async def _question(self, ask: QuestionAsk) -> None:
-        answer = await self._sink.question(ask)
+    async def _permission(self, prompt_id: str, answer: PermissionAnswer) -> None:
+        told = _INTERRUPTED if self._interrupted else answer
         try:
-            await self._client.answer_question(ask.prompt_id, answer.answers)
-        except Refused as refused:
-            log.info("question_gone", extra={"prompt_id": ask.prompt_id, "reason": str(refused)})
-
-    async def _answer(self, prompt_id: str, answer: PermissionAnswer) -> None:
-        try:
-            await self._client.answer_permission(prompt_id, answer)
+            await self._client.answer_permission(prompt_id, told)
         except Refused as refused:
             log.info("permission_gone", extra={"prompt_id": prompt_id, "reason": str(refused)})
+
+    async def _question(self, prompt_id: str, answer: QuestionAnswer) -> None:
+        try:
+            await self._client.answer_question(prompt_id, answer.answers)
+        except Refused as refused:
+            log.info("question_gone", extra={"prompt_id": prompt_id, "reason": str(refused)})

@@ -75,7 +75,6 @@ class Prompt:
         belongs = self._state.observe(event)
         if belongs:
             subagent = self._state.is_subagent(event)
-            await self._sink.emit(self._meanings.of(event, subagent=subagent))
-            self._asking.observe(event)
+            await self._asking.tell(event, self._meanings.of(event, subagent=subagent))
         if self._state.interrupted and self._state.took_up(event):
             await self._abort()

@@ -107,28 +107,28 @@ class Asking:
         self.settled(prompt_id)
 
     async def _look(self) -> None:
-        """Until all that was heard of is known to wait, or to be settled.
-
-        The event may come a moment before the prompt does, and a gateway may not be there.
-        """
+        """Until all that was heard of is known to wait, or to be settled."""
         try:
-            while self._heard:
-                for prompt_id in await self._waiting():
+            while heard := list(self._heard):
+                waiting = await self._waiting()
+                for prompt_id in waiting:
                     self._waits(prompt_id)
-                if self._heard:
-                    await asyncio.sleep(_PAUSE_S)
+                for prompt_id in heard:  # what was open before its event came, and is no more
+                    self._heard.pop(prompt_id, None)
         finally:
             self._looking = False
 
     async def _waiting(self) -> list[str]:
-        """The prompts that somebody has to answer."""
-        try:
-            listed = await self._api.list_prompts(self._agent_id)
-        except Trouble as trouble:
-            if not may_pass(trouble):
-                raise
-            return []
-        return [str(prompt.get("prompt_id")) for prompt in listed]
+        """The prompts that somebody has to answer; there may be no gateway for a while."""
+        while True:
+            try:
+                listed = await self._api.list_prompts(self._agent_id)
+            except Trouble as trouble:
+                if not may_pass(trouble):
+                    raise
+                await asyncio.sleep(_PAUSE_S)
+            else:
+                return [str(prompt.get("prompt_id")) for prompt in listed]
 
     def _waits(self, prompt_id: str) -> None:
         event = self._heard.pop(prompt_id, None)

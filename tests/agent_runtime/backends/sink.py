@@ -1,13 +1,15 @@
 """A TurnSink that remembers, and that a test can hold up."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from agent_runtime.backends.asks import (
     Decision,
+    Pending,
     PermissionAnswer,
     PermissionAsk,
     QuestionAnswer,
@@ -17,6 +19,18 @@ from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.model import BackendEvent, Kind
 from agent_runtime.turns.permissions import UNATTENDED, decide, unanswered
 from agent_runtime.turns.policy import Policy
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Later(Generic[A]):
+    """Answers once the answer is wanted."""
+
+    answer: Callable[[], Coroutine[Any, Any, A]]
+
+    def withdraw(self) -> None:
+        """Nobody was told of it."""
 
 
 class RecordingSink:
@@ -54,12 +68,22 @@ class RecordingSink:
         async with self._changed:
             self._changed.notify_all()
 
-    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
+    async def permission(
+        self, event: BackendEvent, ask: PermissionAsk
+    ) -> Pending[PermissionAnswer]:
+        await self.emit(event)
         self.asked.append(ask)
+        return Later(lambda: self.decide(ask))
+
+    async def question(self, event: BackendEvent, ask: QuestionAsk) -> Pending[QuestionAnswer]:
+        await self.emit(event)
+        self.asked.append(ask)
+        return Later(lambda: self.choose(ask))
+
+    async def decide(self, ask: PermissionAsk) -> PermissionAnswer:
         return decide(ask, Policy(), self.mode) or unanswered(ask, Policy())
 
-    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-        self.asked.append(ask)
+    async def choose(self, ask: QuestionAsk) -> QuestionAnswer:
         return QuestionAnswer.same(ask, UNATTENDED)
 
     async def session(self, session_id: str) -> None:
@@ -94,17 +118,15 @@ class RecordingSink:
 class PatientSink(RecordingSink):
     """Whoever is asked for a permission never answers."""
 
-    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-        self.asked.append(ask)
+    async def decide(self, ask: PermissionAsk) -> PermissionAnswer:
         await asyncio.Event().wait()
-        raise AssertionError
+        raise AssertionError(ask)
 
 
 class AlwaysSink(RecordingSink):
     """Allows what is asked for, for ever."""
 
-    async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-        self.asked.append(ask)
+    async def decide(self, _: PermissionAsk) -> PermissionAnswer:
         return PermissionAnswer(decision=Decision.ALWAYS)
 
 
@@ -117,6 +139,5 @@ class ChoosingSink(RecordingSink):
         super().__init__(mode=mode)
         self._answers = answers
 
-    async def question(self, ask: QuestionAsk) -> QuestionAnswer:
-        self.asked.append(ask)
+    async def choose(self, _: QuestionAsk) -> QuestionAnswer:
         return QuestionAnswer(self._answers)

@@ -59,8 +59,7 @@ async def test_several_permissions_are_open_at_once(codex: CodexRig) -> None:
             super().__init__()
             self.both = asyncio.Barrier(2)
 
-        async def permission(self, ask: PermissionAsk) -> PermissionAnswer:
-            self.asked.append(ask)
+        async def decide(self, _: PermissionAsk) -> PermissionAnswer:
             await self.both.wait()
             return PermissionAnswer(decision=Decision.ONCE)
 

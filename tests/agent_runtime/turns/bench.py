@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from agent_runtime.backends.permission_mode import PermissionMode
+from agent_runtime.backends.protocol import Backend
 from agent_runtime.errands import Errands
 from agent_runtime.journal.journal import Journal
 from agent_runtime.turns.diffs import Diffs
@@ -28,6 +29,27 @@ def snapshots(journal: Journal, folder: Path) -> Snapshots:
     return Snapshots(journal.snapshots, Repository(git))
 
 
+def runner_of(
+    journal: Journal,
+    folder: Path,
+    backend: Backend,
+    *,
+    mode: PermissionMode = PermissionMode.ACCEPT_EDITS,
+    policy: Policy | None = None,
+    looks: Snapshots | None = None,
+) -> Runner:
+    return Runner(
+        journal=journal,
+        drained=Drained(journal, ""),
+        backend=backend,
+        mode=mode,
+        policy=policy or Policy(),
+        snapshots=looks or snapshots(journal, folder),
+        turn_limit_s=30,
+        grace_s=0.2,
+    )
+
+
 class Bench:
     """A runner at work; the workspace is beside the journal."""
 
@@ -44,15 +66,8 @@ class Bench:
         self.workspace = folder / "workspace"
         self.snapshots = snapshots(journal, folder)
         self.diffs = Diffs(journal, self.snapshots)
-        self.runner = Runner(
-            journal=journal,
-            drained=Drained(journal, ""),
-            backend=backend,
-            mode=mode,
-            policy=policy or Policy(),
-            snapshots=self.snapshots,
-            turn_limit_s=30,
-            grace_s=0.2,
+        self.runner = runner_of(
+            journal, folder, backend, mode=mode, policy=policy, looks=self.snapshots
         )
         self.task: asyncio.Task[None] | None = None
 
@@ -70,7 +85,10 @@ class Bench:
                     await watch.changed()
         finally:
             watch.close()
-        rows = self.journal.cursor(self.journal.turn(request_id).turn, None).take()
+        cursor = self.journal.cursor(self.journal.turn(request_id).turn, None)
+        rows = cursor.take()
+        while more := cursor.take():
+            rows += more
         assert [row.response.is_final for row in rows].count(True) == 1
         assert rows[-1].response.is_final
         return rows[-1].response

@@ -19,7 +19,7 @@ from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.errors import Answered, Invalid, TooLate, UnknownPrompt
 from agent_runtime.journal.rows import Command
-from agent_runtime.model import TurnEnd
+from agent_runtime.model import BackendEvent, Kind, TurnEnd
 from agent_runtime.turns.command import check
 from agent_runtime.turns.permissions import UNATTENDED
 from agent_runtime.turns.policy import Action, Policy, Rule
@@ -52,8 +52,10 @@ class Asks:
         self, ask: PermissionAsk | QuestionAsk, sink: TurnSink
     ) -> PermissionAnswer | QuestionAnswer:
         if isinstance(ask, QuestionAsk):
-            return await sink.question(ask)
-        return await sink.permission(ask)
+            event = BackendEvent("ask", b"{}", Kind.QUESTION_ASKED, ask.data_json)
+            return await (await sink.question(event, ask)).answer()
+        event = BackendEvent("ask", b"{}", Kind.PERMISSION_ASKED, ask.data_json)
+        return await (await sink.permission(event, ask)).answer()
 
     @property
     def decisions(self) -> list[Decision]:

@@ -179,16 +179,6 @@ async def test_too_late_is_told(peer: ScriptedGateway, tmp_path: Path) -> None:
         await shown.until_last(">")
 
 
-async def test_an_event_may_come_before_its_prompt(peer: ScriptedGateway, tmp_path: Path) -> None:
-    """It is asked all the same, once the gateway knows that somebody waits."""
-    async with chatting(peer, tmp_path) as shown:
-        turn = await say(shown, peer, "clean up")
-        peer.ask(turn, "permission.asked", PERMISSION, waits=False)
-        await peer.called("GET", "/prompts")
-        peer.prompts.append({"request_id": turn, "kind": "permission.asked", **PERMISSION})
-        await shown.until_last("y/a/n >")
-
-
 async def test_answered_elsewhere(peer: ScriptedGateway, tmp_path: Path) -> None:
     """What somebody else has decided, or the policy when its time was up, is asked no more."""
     decided = {"prompt_id": "per_1", "decision": "reject"}
