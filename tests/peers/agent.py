@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,13 @@ from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 from tests.peers.noticed import Noticed
 
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """The answer of a runtime whose backend cannot do it."""
+
+    capability: str
 
 
 class PeerRelay:
@@ -127,7 +135,7 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
         self.submits: list[relay_pb2.SubmitRequest] = []
         self.retires: list[relay_pb2.RetireRequest] = []
         self.retire_answer: grpc.StatusCode | None = None
-        self.submit_answers: list[relay_pb2.SubmitResponse | grpc.StatusCode | None] = [
+        self.submit_answers: list[relay_pb2.SubmitResponse | grpc.StatusCode | Lacks | None] = [
             relay_pb2.SubmitResponse(result=relay_pb2.SubmitResponse.RESULT_ACCEPTED)
         ]
         self.submit_gate: asyncio.Event | None = None
@@ -197,6 +205,11 @@ class ScriptedAgent(relay_pb2_grpc.RelayServiceServicer, agent_pb2_grpc.AgentSer
             return relay_pb2.SubmitResponse()
         if isinstance(answer, grpc.StatusCode):
             await context.abort(answer, f"scripted {answer.name}")
+        if isinstance(answer, Lacks):
+            lacks = (("forge-capability", answer.capability),)
+            await context.abort(
+                grpc.StatusCode.UNIMPLEMENTED, f"it has no {answer.capability!r}", lacks
+            )
         if answer.result == relay_pb2.SubmitResponse.RESULT_ACCEPTED:
             pending = relay_pb2.DELIVERY_STATE_PENDING
             taken = relay_pb2.Turn(request_id=request.request.request_id, delivery=pending)

@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from gateway.errors import BadRequest, GatewayError, SealBroken, Unavailable
+from gateway.errors import GatewayError, SealBroken, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.notes import Edit, Note, Notes, PodNotes
 from gateway.relay.pods import sealed
 from gateway.relay.pods.claims import LASTS_MS, Claims, Loss
-from gateway.relay.pods.journals import Journals
+from gateway.relay.pods.journals import Journals, Refused
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Drain:
             return None
         try:
             taken = await self._journals.submit(pod, submit)
-        except BadRequest as error:
+        except Refused as error:
             log.warning("waiting_message_refused", extra={**fields, "reason": str(error)})
             return self._claims.ending(note, Loss("SEND_FAILED", str(error), apart=True))
         if not taken:

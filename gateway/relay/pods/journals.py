@@ -6,7 +6,15 @@ from contextlib import asynccontextmanager
 
 import grpc
 
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import (
+    BadRequest,
+    Conflict,
+    GatewayError,
+    Gone,
+    NotFound,
+    Unavailable,
+    Unsupported,
+)
 from gateway.keyring import Keyring
 from gateway.launchers.notes import PodNotes
 from gateway.launchers.protocol import Launcher
@@ -17,6 +25,10 @@ from gateway.relay.timing import STANDARD, Timing
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 
 Metadata = tuple[tuple[str, str], ...]
+
+
+class Refused(GatewayError):
+    """The agent will never take this command; the message is the agent's."""
 
 
 class Journals:
@@ -34,12 +46,19 @@ class Journals:
         """Hand over a command that waited. False: its request_id stands for another one.
 
         Raises:
-            BadRequest: the agent will never take it.
+            Refused: a field is wrong, its backend cannot do it, or what it replies to was
+                never asked, is answered, or waits no more.
             Exhausted: it takes no more for now.
+            NotFound: the launcher knows no such agent any more.
         """
         submit.waited = True
-        async with self._service(pod) as (service, metadata):
-            answer = await service.Submit(submit, metadata=metadata, timeout=self._timing.submit_s)
+        try:
+            async with self._service(pod) as (service, metadata):
+                answer = await service.Submit(
+                    submit, metadata=metadata, timeout=self._timing.submit_s
+                )
+        except (BadRequest, Unsupported, _Unknown, Conflict, Gone) as error:
+            raise Refused(str(error)) from error
         return answer.result != relay_pb2.SubmitResponse.RESULT_CONFLICT
 
     async def drained(self, pod: PodNotes) -> None:

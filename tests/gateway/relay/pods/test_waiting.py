@@ -11,6 +11,7 @@ from gateway.launchers.notes import Note
 from gateway.model import Accepted
 from tests.gateway.relay.house import AGENT
 from tests.gateway.relay.pods.town import UID, Gateway, Town, town
+from tests.peers.agent import Lacks
 
 PENDING = {"drained": False, "answers": False}
 UNDRAINED = {"drained": False, "answers": True}
@@ -198,20 +199,74 @@ async def test_a_drain_that_is_cut_short_is_finished_by_another_gateway() -> Non
         assert [s.request.request_id for s in home.agent.submits][-2:] == ["r1", "r2"]
 
 
-async def test_what_the_agent_will_never_take_gets_its_final() -> None:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        grpc.StatusCode.INVALID_ARGUMENT,
+        Lacks("fork"),
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS,
+        grpc.StatusCode.OUT_OF_RANGE,
+    ],
+    ids=["wrong", "unsupported", "unknown prompt", "answered", "late"],
+)
+async def test_what_the_agent_will_never_take_gets_its_final(
+    refusal: grpc.StatusCode | Lacks,
+) -> None:
     """It was accepted, so it ends: SEND_FAILED with the agent's words, and draining goes on."""
     async with town(facts=PENDING) as home:
         await send(home, "bad")
         await send(home, "good")
         accepted = home.agent.submit_answers[0]
-        home.agent.submit_answers[:] = [grpc.StatusCode.INVALID_ARGUMENT, accepted]
+        home.agent.submit_answers[:] = [refusal, accepted]
         home.cluster.change(AGENT, answers=True)
         [hook] = await home.receiver.wait(1)
         payload = hook.json()
+        words = "no 'fork'" if isinstance(refusal, Lacks) else f"scripted {refusal.name}"
         assert hook.id == f"{AGENT}_bad_final"
         assert (payload["error"]["code"], payload["outcome"]) == ("SEND_FAILED", "failed")
+        assert words in payload["error"]["message"]
         await home.until(lambda: home.cluster.notes(AGENT).keys() == {"good"})
         assert home.cluster.now(AGENT).drained
+        assert not (await send(home, "later")).replayed
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.UNIMPLEMENTED,
+    ],
+    ids=lambda code: code.name.lower(),
+)
+async def test_what_the_agent_may_take_later_is_submitted_again(trouble: grpc.StatusCode) -> None:
+    """It is full, on its way out, too old: nothing of that is the message's fault."""
+    async with town(facts=PENDING) as home:
+        await send(home, "r1")
+        accepted = home.agent.submit_answers[0]
+        home.agent.submit_answers[:] = [trouble, accepted]
+        home.cluster.change(AGENT, answers=True)
+        await home.until(lambda: home.cluster.now(AGENT).drained)
+        assert [s.request.request_id for s in home.agent.submits] == ["r1", "r1"]
+        assert not home.receiver.hooks
+
+
+async def test_an_agent_that_the_launcher_does_not_find_refuses_nothing() -> None:
+    """What the launcher does not know is not what the journal does not know."""
+    async with town(facts=PENDING) as home:
+        await send(home, "r1")
+        target = home.gateway.launcher.targets.pop(AGENT)
+        home.cluster.change(AGENT, answers=True)
+        later = asyncio.create_task(send(home, "r2"))
+        with pytest.raises(Unavailable):
+            await later
+        assert home.cluster.notes(AGENT)["r1"].kind == "waiting"
+        home.gateway.launcher.targets[AGENT] = target
+        await home.until(lambda: home.cluster.now(AGENT).drained)
+        assert not home.receiver.hooks
 
 
 async def test_turns_without_webhook_and_agents_with_volumes_leave_no_note() -> None:
