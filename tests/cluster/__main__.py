@@ -59,7 +59,7 @@ def _down(name: str) -> list[str]:
     place = layout(name)
     forgotten = leftovers.end_strangers(place)
     node.down(name)
-    return [*forgotten, *leftovers.of_node(place)]
+    return [*forgotten, *leftovers.of_node(place), *leftovers.of_node(place.second)]
 
 
 def _program(arguments: list[str]) -> list[str]:

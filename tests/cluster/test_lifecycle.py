@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster.node import leftovers, node
 from tests.cluster.node.errors import Failed
+from tests.cluster.node.layout import layout
 from tests.cluster.node.node import Node
 
 
@@ -15,7 +16,7 @@ from tests.cluster.node.node import Node
 def bare(cluster: Node) -> Iterator[Node]:
     """A second one, beside the one that the tests share; nothing runs in it yet."""
     node.down("bare")
-    yield node.opened("bare", cluster.components)
+    yield node.opened(layout("bare"), cluster.components)
     node.down("bare")
 
 
@@ -31,7 +32,7 @@ def test_killed_node_is_removed_by_the_next(bare: Node, cluster: Node) -> None:
     os.kill(bare.sandbox.pid, signal.SIGKILL)
     assert list(leftovers.of_node(bare.layout)) != []
     node.down("bare")
-    again = node.opened("bare", cluster.components)
+    again = node.opened(layout("bare"), cluster.components)
     assert again.sandbox.run("cat", "/proc/1/comm").strip() == "pause"
 
 

@@ -26,7 +26,8 @@ class Trouble:
 def trouble(pod: Pod) -> Trouble | None:
     """None: its container runs, and the pod is not being deleted."""
     if pod.metadata.deletion_timestamp is not None:
-        return Trouble("Terminating", "its pod is being deleted", hopeless=True)
+        going = _joined("its pod is being deleted", _of_condition(pod, "DisruptionTarget"))
+        return Trouble("Terminating", going, hopeless=True)
     if pod.status.phase in ("Failed", "Succeeded"):
         return _ended(pod)
     status = container(pod)

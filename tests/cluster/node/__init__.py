@@ -15,6 +15,7 @@
     programs       one program in the sandbox: started, stopped, killed
     volumes        PersistentVolumes to bind
     node           all of it, up and down
+    second         another one in its cluster, which can be lost
     archive        the pause image
     engine         buildah, which builds the images and keeps their layers
     base           the base image of the tests' images

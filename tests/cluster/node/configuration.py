@@ -40,15 +40,15 @@ def write(layout: Layout) -> None:
     (folder / "cni").mkdir(parents=True)
     (folder / "containerd.toml").write_text(_CONTAINERD.format(pause=PAUSE_IMAGE, folder=folder))
     (folder / "dns").write_text(_DNS.format(kubeconfig=layout.kubeconfig("dns")))
-    (folder / "cni" / "10-pods.conflist").write_text(json.dumps(_network()))
+    (folder / "cni" / "10-pods.conflist").write_text(json.dumps(_network(layout)))
     (folder / "kubelet.json").write_text(json.dumps(_kubelet(layout)))
     (folder / "proxy.json").write_text(json.dumps(_proxy(layout)))
 
 
-def _network() -> dict[str, Any]:
+def _network(layout: Layout) -> dict[str, Any]:
     addresses = {
         "type": "host-local",
-        "ranges": [[{"subnet": PODS}]],
+        "ranges": [[{"subnet": layout.pods}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
     bridge = {

@@ -20,6 +20,7 @@ def write(layout: Layout) -> None:
     users = {
         "admin": ("admin", "system:masters"),
         "kubelet": (f"system:node:{layout.name}", "system:nodes"),
+        "second": (f"system:node:{layout.second.name}", "system:nodes"),
         "controllers": (CONTROLLERS, ""),
         "scheduler": (SCHEDULER, ""),
         "proxy": (PROXY, ""),

@@ -70,6 +70,19 @@ class Node:
         containerd.signal("TERM", self.layout, self.sandbox)
         containerd.wait_until_gone(self.layout, self.sandbox)
 
+    def plant(self, images: Path) -> None:
+        """Begin with that folder of containerd's, before it runs.
+
+        By hard links: what is unpacked is only read, by containers through an overlay. The
+        databases, which change, are copied for real.
+        """
+        target = self.layout.lib / "containerd"
+        run(["cp", "--archive", "--link", images, target])
+        for database in target.rglob("*.db"):
+            copied = database.with_suffix(".copy")
+            shutil.copy2(database, copied)
+            copied.replace(database)
+
     def load_pause(self) -> None:
         """Make the image known that every pod begins with."""
         image = self.layout.folder / "pause.tar"
@@ -162,18 +175,17 @@ def up(name: str, components: Components, images: Path) -> Node:
     """
     down(name)
     with step("namespaces"):
-        bare = opened(name, components)
-        _plant(images, bare.layout.lib / "containerd")
+        bare = opened(layout(name), components)
+        credentials.write(bare.layout)
+        bare.plant(images)
     bare.start()
     return bare
 
 
-def opened(name: str, components: Components) -> Node:
+def opened(place: Layout, components: Components) -> Node:
     """A node with nothing in it but its namespaces, cgroups and configuration."""
-    place = layout(name)
     for folder in (place.lib, place.log, place.keys, place.configuration):
         folder.mkdir(parents=True)
-    credentials.write(place)
     configuration.write(place)
     cgroups.make(place.cgroup)
     return Node(place, components, sandbox.open_sandbox(place, components.path("pause")))
@@ -190,22 +202,19 @@ def attach(name: str, components: Components) -> Node:
 
 
 def down(name: str) -> None:
-    """End it and remove all of it. Nothing happens when there is none.
+    """End it and the second one of its cluster, and remove all of both. Nothing happens when
+    there is none.
 
     Raises:
         Failed: something of it does not end.
     """
     place = layout(name)
-    sandbox.close(name)
+    remove(place.second)
+    remove(place)
+
+
+def remove(place: Layout) -> None:
+    """That one alone. Raises as `down`."""
+    sandbox.close(place.name)
     cgroups.remove(place.cgroup)
     shutil.rmtree(place.folder, ignore_errors=True)
-
-
-def _plant(images: Path, target: Path) -> None:
-    """Copy by hard links: what is unpacked is only read, by containers through an overlay. The
-    databases, which change, are copied for real."""
-    run(["cp", "--archive", "--link", images, target])
-    for database in target.rglob("*.db"):
-        copied = database.with_suffix(".copy")
-        shutil.copy2(database, copied)
-        copied.replace(database)

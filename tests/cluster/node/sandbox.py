@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.cluster.node.commands import run, wait
 from tests.cluster.node.errors import Failed
-from tests.cluster.node.layout import ADDRESS, Layout
+from tests.cluster.node.layout import Layout
 
 _MARK = "forge-node"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -77,7 +77,7 @@ def open_sandbox(layout: Layout, pause: Path) -> Sandbox:
     """
     _write_sysctls(layout.folder / "sysctl")
     options = ("--net", "--pid", "--mount-proc", "--propagation=private", "--fork", "--kill-child")
-    places = {"FOLDER": str(layout.folder), "PAUSE": str(pause), "ADDRESS": ADDRESS}
+    places = {"FOLDER": str(layout.folder), "PAUSE": str(pause), "ADDRESS": layout.address}
     log = layout.log / "sandbox.log"
     enter = ("env", "-i", f"PATH={_PATH}", *(f"{name}={place}" for name, place in places.items()))
     command = ("unshare", *options, "--", *enter, "sh", "-ec", _ENTER, _MARK, layout.name)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.cluster.node import cache, node
 from tests.cluster.node.components import Components
+from tests.cluster.node.layout import layout
 from tests.cluster.node.progress import step
 from tests.cluster.node.reservation import reserved
 
@@ -36,7 +37,7 @@ def seed(components: Components, archives: Sequence[Path]) -> Path:
 def _make(components: Components, archives: Sequence[Path], made: Path) -> None:
     """In a node of which only containerd runs."""
     node.down(_NAME)
-    bare = node.opened(_NAME, components)
+    bare = node.opened(layout(_NAME), components)
     try:
         bare.start_containerd()
         bare.load_pause()

@@ -70,7 +70,7 @@ def others(layout: Layout, components: Components) -> tuple[Program, ...]:
                 f"--config={layout.configuration}/kubelet.json",
                 f"--kubeconfig={layout.kubeconfig('kubelet')}",
                 f"--hostname-override={layout.name}",
-                f"--node-ip={ADDRESS}",
+                f"--node-ip={layout.address}",
             ),
         ),
         Program(

@@ -132,6 +132,16 @@ def test_a_running_container_is_no_trouble() -> None:
     assert getattr(trouble(gone), "reason", "") == "Terminating"
 
 
+def test_who_deletes_a_pod_is_named() -> None:
+    """Where Kubernetes does so itself it says why."""
+    cause = {"type": "DisruptionTarget", "status": "True", "message": "due to NoExecute taint"}
+    why = trouble(
+        pod({"phase": "Running", "conditions": [cause]}, deletionTimestamp=NOW.isoformat())
+    )
+    assert why is not None
+    assert why.message == "its pod is being deleted: due to NoExecute taint"
+
+
 def test_words_are_bounded_and_printable() -> None:
     """What nodes say goes to terminals."""
     why = trouble(pod(waiting("ErrImagePull", "\x1b[31m" + "x" * 5000)))
