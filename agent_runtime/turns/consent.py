@@ -26,6 +26,8 @@ from proto.agent.v1.agent_pb2 import ReplyRequest
 
 MAX_DATA_BYTES = 64 * 1024
 """Of a prompt that is listed; of a larger one the input is left out. Its event has it all."""
+MAX_RULES = 1024
+"""Of one turn: its own, the agent's, and those of messages that joined it."""
 
 _REJECTED = "The user rejected it."
 
@@ -89,17 +91,26 @@ class Consent:
         self._clock = clock
         self._given_up = asyncio.Event()
 
+    def heed(self, policy: Policy) -> bool:
+        """Put it first in what is asked from now on; False: too many are in force already."""
+        both = policy.over(self._policy)
+        if len(both.rules) > MAX_RULES:
+            return False
+        self._policy = both
+        return True
+
     def give_up(self) -> None:
         """The turn is to end: whoever waits is refused."""
         self._given_up.set()
 
     def permission(self, ask: PermissionAsk) -> Asked[PermissionAnswer]:
         prompt = self._prompt(ask.prompt_id, PromptKind.PERMISSION, ask.data_json)
+        policy = self._policy
 
         def untold() -> PermissionAnswer:
-            return INTERRUPTED if self._given_up.is_set() else unanswered(ask, self._policy)
+            return INTERRUPTED if self._given_up.is_set() else unanswered(ask, policy)
 
-        return self._asked(prompt, decide(ask, self._policy, self._mode), told=_told, untold=untold)
+        return self._asked(prompt, decide(ask, policy, self._mode), told=_told, untold=untold)
 
     def question(self, ask: QuestionAsk) -> Asked[QuestionAnswer]:
         prompt = self._prompt(ask.prompt_id, PromptKind.QUESTION, ask.data_json)

@@ -5,18 +5,22 @@ import logging
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Outcome, TurnEnd
 from agent_runtime.turns import ends
 from agent_runtime.turns.clock import TurnClock
+from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.sink import JournalSink
 
 log = logging.getLogger(__name__)
 
 _OBEY_S = 5.0
 """How long a CLI may take to obey an interrupt before its processes are ended."""
+_STEER_S = 5.0
+"""How long a CLI may take to take a message into the running turn."""
 
 
 class _Ending(Enum):
@@ -47,7 +51,7 @@ class NewSession:
 
 
 class Prompt:
-    """Owned by the runner's task; `interrupt` may be called by any."""
+    """Owned by the runner's task; `interrupt`, `make_way` and `steer` may be called by any."""
 
     def __init__(
         self, backend: Backend, work: Say | NewSession, sink: JournalSink, clock: TurnClock
@@ -62,6 +66,24 @@ class Prompt:
         """Make `run` end soon, like that unless the prompt completes; the first one counts."""
         if not self._interrupted.done():
             self._interrupted.set_result(end)
+
+    def make_way(self) -> None:
+        """For a message that is wanted now; but first comes the session that it is to be in."""
+        if isinstance(self._work, Say):
+            self.interrupt()
+
+    async def steer(self, message: Message, policy: Policy) -> bool:
+        """Take another message in, whose policy comes first from then on; False: not possible."""
+        if not isinstance(self._work, Say) or Capability.STEER not in self._backend.capabilities:
+            return False
+        if not self._sink.heed(policy):
+            return False
+        try:
+            async with asyncio.timeout(_STEER_S):
+                return await self._backend.steer(message)
+        except (TimeoutError, BackendCrashed) as error:
+            log.info("not_steered", extra={"reason": str(error) or "time is up"})
+            return False
 
     async def run(self) -> TurnEnd:
         """To the end, whatever the CLI does; at most the limit and the time it takes to stop."""

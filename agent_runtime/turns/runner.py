@@ -3,10 +3,9 @@
 import asyncio
 import logging
 
-from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend
-from agent_runtime.errors import BackendCrashed, Closing, RuntimeFault
+from agent_runtime.errors import Closing, RuntimeFault
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Acceptance, Command, CommandKind, Turn
 from agent_runtime.model import Code, Outcome, TurnEnd, Usage
@@ -24,9 +23,6 @@ from proto.agent.v1.agent_pb2 import SendMessageRequest
 from proto.relay.v1 import relay_pb2
 
 log = logging.getLogger(__name__)
-
-_STEER_S = 5.0
-"""How long a CLI may take to take a message into the running turn."""
 
 
 class Runner:
@@ -264,22 +260,14 @@ class Runner:
     async def _make_way(self, turn: Turn, message: SendMessageRequest) -> None:
         """Of a message that is wanted now: into the running turn where the CLI takes it there,
         else the next one, for which the running turn ends."""
-        if await self._steered(message):
+        if self._running is not None and await self._running[1].steer(
+            self._conduct.said(message), Policy.of(message.policy)
+        ):
             await self._finish(turn, ends.DONE)
             return
         self._enqueue(turn, now=True)
         if self._running is not None:
-            self._running[1].interrupt()
-
-    async def _steered(self, message: SendMessageRequest) -> bool:
-        if self._running is None or Capability.STEER not in self._backend.capabilities:
-            return False
-        try:
-            async with asyncio.timeout(_STEER_S):
-                return await self._backend.steer(self._conduct.said(message))
-        except (TimeoutError, BackendCrashed) as error:
-            log.info("not_steered", extra={"reason": str(error) or "time is up"})
-            return False
+            self._running[1].make_way()
 
     def _enqueue(self, turn: Turn, *, now: bool) -> None:
         self._idle.clear()

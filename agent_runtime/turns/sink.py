@@ -22,6 +22,7 @@ from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.coalescer import Coalescer, Merge
 from agent_runtime.turns.consent import Asked, Consent
 from agent_runtime.turns.kinds import wanted_kinds
+from agent_runtime.turns.policy import Policy
 from proto.agent.v1 import agent_pb2
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,10 @@ class JournalSink:
     async def question(self, event: BackendEvent, ask: QuestionAsk) -> Pending[QuestionAnswer]:
         room = self._journal.has_room or await self._room()
         return self._ask(event, self._consent.question(ask), room=room)
+
+    def heed(self, policy: Policy) -> bool:
+        """Of a message that joins the turn: it comes first from now on; False: no room for it."""
+        return self._consent.heed(policy)
 
     def give_up(self) -> None:
         """Let nothing wait any more, neither for room nor for the user."""

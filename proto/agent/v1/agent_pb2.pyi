@@ -138,8 +138,9 @@ class SendMessageRequest(_message.Message):
     when: _builtins.str
     """"" or "queue": after the messages before it. "now": into the running turn
     where the backend can (`steer`): this turn then ends at once, and what
-    comes of it are events of the running one. Else the running turn is
-    interrupted, and this is the next one.
+    comes of it are events of the running one, in which the policy comes first
+    from then on. Else the running turn is interrupted, and this is the next
+    one; a NewSessionRequest that runs is not interrupted.
     """
     @_builtins.property
     def policy(self) -> Global___Policy:

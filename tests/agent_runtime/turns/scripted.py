@@ -46,6 +46,8 @@ class ScriptedBackend:
         self.steered: list[str] = []
         self.steers = True
         self.sessions: list[str] = []
+        self.session_gate = asyncio.Event()
+        self.session_gate.set()
         self.interrupted = asyncio.Event()
         self.stops = 0
         self.start_error: Exception | None = None
@@ -80,6 +82,7 @@ class ScriptedBackend:
 
     async def new_session(self, *, fork: bool) -> str:
         self.sessions.append("fork" if fork else "fresh")
+        await self.session_gate.wait()
         return f"session-{len(self.sessions)}"
 
     def check_model(self, model: str) -> None:

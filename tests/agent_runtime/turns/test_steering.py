@@ -1,25 +1,29 @@
 """Messages that are wanted now, other sessions, the model, and what all of it has used."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from agent_runtime.backends.asks import Decision, PermissionAsk
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.errors import Invalid
 from agent_runtime.journal.rows import Command
-from agent_runtime.model import Outcome, TurnEnd, Usage
+from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd, Usage
 from agent_runtime.turns.command import check
+from agent_runtime.turns.consent import MAX_RULES as MAX_TURN_RULES
+from agent_runtime.turns.policy import MAX_RULES, Action, Policy, Rule
 from proto.agent.v1 import agent_pb2
 from tests.agent_runtime.commands import interrupt, message
 from tests.agent_runtime.turns.bench import Bench, bench
-from tests.agent_runtime.turns.scripted import ScriptedBackend, echo, until_interrupted
+from tests.agent_runtime.turns.scripted import COMPLETED, ScriptedBackend, echo, until_interrupted
 
 STEERLESS = frozenset(Capability) - {Capability.STEER}
 
 
-def now(request_id: str, content: str) -> Command:
-    send = agent_pb2.SendMessageRequest(content=content, when="now")
+def now(request_id: str, content: str, policy: agent_pb2.Policy | None = None) -> Command:
+    send = agent_pb2.SendMessageRequest(content=content, when="now", policy=policy)
     return check(agent_pb2.AgentRequest(request_id=request_id, send_message=send), ticket=b"t")
 
 
@@ -63,6 +67,57 @@ async def test_a_message_now_else_takes_the_running_turns_place(
         assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_INTERRUPTED
         assert (await b.until("r2")).outcome == agent_pb2.OUTCOME_COMPLETED
         assert (b.backend.prompts, b.backend.steered) == (["one", "now", "two"], [])
+
+
+async def test_the_policy_of_a_message_now_holds_from_then_on(tmp_path: Path) -> None:
+    """In the turn that it joined, before what held there; nothing of it is dropped unseen."""
+    steered, decisions = asyncio.Event(), list[Decision]()
+
+    async def asks_twice(_: ScriptedBackend, content: str, sink: TurnSink) -> TurnEnd:
+        for number in range(2):
+            ask = PermissionAsk(prompt_id=f"{content}-{number}", tool="bash")
+            event = BackendEvent("ask", b"{}", Kind.PERMISSION_ASKED, ask.data_json)
+            decisions.append((await (await sink.permission(event, ask)).answer()).decision)
+            await steered.wait()
+        return COMPLETED
+
+    allowed = Policy(rules=(Rule(tool="bash", action=Action.ALLOW),))
+    async with bench(tmp_path, asks_twice, policy=allowed) as b:
+        await running(b)
+        denied = agent_pb2.Rule(tool="bash", action="deny")
+        await b.runner.submit(now("n1", "but quickly", agent_pb2.Policy(rules=[denied])))
+        steered.set()
+        await b.until("r1")
+        assert decisions == [Decision.ONCE, Decision.REJECT]
+
+
+async def test_rules_of_one_turn_are_bounded(tmp_path: Path) -> None:
+    """A message whose rules find no room takes the turn's place: none of it is forgotten."""
+    rules = [agent_pb2.Rule(tool=f"tool{number}", action="deny") for number in range(MAX_RULES)]
+    fits = MAX_TURN_RULES // MAX_RULES
+    async with bench(tmp_path, first_interrupted) as b:
+        await running(b)
+        for number in range(fits + 1):
+            await b.runner.submit(now(f"n{number}", f"{number}", agent_pb2.Policy(rules=rules)))
+        assert (await b.until("r1")).outcome == agent_pb2.OUTCOME_INTERRUPTED
+        await b.until(f"n{fits}")
+        assert b.backend.prompts == ["one", f"{fits}"]
+        assert len(b.backend.steered) == fits
+
+
+@pytest.mark.parametrize("fork", [False, True], ids=["fresh", "fork"])
+async def test_another_session_does_not_make_way(tmp_path: Path, *, fork: bool) -> None:
+    """A message that is wanted now is said in it: it comes next, and interrupts nothing."""
+    async with bench(tmp_path) as b:
+        b.backend.session_gate.clear()
+        await b.runner.submit(new_session("s1", fork=fork))
+        await b.runner.submit(message("r2", "two"))
+        await b.runner.submit(now("n1", "now"))
+        b.backend.session_gate.set()
+        assert (await b.until("s1")).outcome == agent_pb2.OUTCOME_COMPLETED
+        assert (await b.until("n1")).session_id == "session-1"
+        await b.until("r2")
+        assert (b.backend.prompts, b.backend.steered) == (["now", "two"], [])
 
 
 async def test_a_prompt_that_has_just_ended_is_not_steered(tmp_path: Path) -> None:
