@@ -19,6 +19,7 @@ RuntimeFault
 +-- Trimmed             rows from there on are not kept any more
 +-- BackendUnusable     the CLI is missing, of a wrong version, or cannot start
 +-- BackendCrashed      the CLI ended in mid-turn
++-- Refused             the CLI understood a call and did not accept it
 """
 
 
@@ -109,3 +110,10 @@ class BackendUnusable(RuntimeFault):
 
 class BackendCrashed(RuntimeFault):
     """The CLI ended while it was needed; the message holds the end of its stderr."""
+
+
+class Refused(RuntimeFault):
+    """The CLI understood a call and did not accept it; the message is its own.
+
+    Never leaves its backend: what it means for a turn, only that knows.
+    """

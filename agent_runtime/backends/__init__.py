@@ -4,11 +4,15 @@ In here: the protocol with its parts (message, asks, capability, permission_mode
 the registry (entry-point group `agent_runtime.backends`), one file or package a
 CLI, and what several of them need:
 
-    running      whether a backend starts or prompts, and is to end
+    cli_backend  the life of a CLI that runs on from prompt to prompt     (on running)
+    exchange     one prompt on the pipes of a CLI, from its first line to its last
+    piped_cli    a CLI on pipes, and how one is started
+    stdio        JSON lines on the pipes of a process                     (on lines, pipe)
+    jsonrpc      what JSON-RPC messages are wrapped in
+    shape        JSON, read in the shapes that are expected               (on unreadable)
     open_asks    what is asked while a prompt runs
     binary       a program and the versions of it that are supported
-    stdio        JSON lines on the pipes of a process     (on lines, pipe)
-    unreadable   lines that nobody can read
+    unreadable   what nobody can read
     recent       a bounded memory
 
 A backend knows its CLI and the sink it is given;

@@ -4,9 +4,10 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from agent_runtime.backends.protocol import Usability
 from agent_runtime.errors import BackendUnusable
 
 _VERSION_LIMIT_S = 20.0
@@ -57,6 +58,27 @@ class Program:
                 f"than {self.too_new}, is needed; `{self.install}` installs one"
             )
         return found.group()
+
+    def probe(
+        self,
+        env: Mapping[str, str],
+        *,
+        has_credentials: Callable[[Mapping[str, str]], bool],
+        login: str,
+    ) -> Usability:
+        """Whether it answers, and has something to log in to a model with.
+
+        `login` says how to get that.
+        """
+        try:
+            found = self.check(version(self.find(env, env), env))
+            configured = has_credentials(env)
+        except BackendUnusable as error:
+            return Usability(usable=False, detail=str(error))
+        told = f"{self.name} {found}"
+        if not configured:
+            return Usability(usable=False, detail=f"{told} has no credentials: {login}")
+        return Usability(usable=True, detail=told)
 
 
 def version(binary: str, env: Mapping[str, str], **own: str) -> str:

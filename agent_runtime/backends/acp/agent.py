@@ -1,6 +1,6 @@
 """The process of an agent: started, greeted, with one session taken up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +8,14 @@ from acp import meta, schema
 
 from agent_runtime.backends.acp.abilities import Abilities, models_of
 from agent_runtime.backends.acp.config import environment
-from agent_runtime.backends.acp.events import answer_to
-from agent_runtime.backends.acp.rpc import Refused, call, notification
+from agent_runtime.backends.acp.rpc import call, notification
+from agent_runtime.backends.jsonrpc import answer_to
+from agent_runtime.backends.piped_cli import PipedCli, starting
+from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.backends.stdio import JsonLines
-from agent_runtime.errors import BackendCrashed, BackendUnusable
-from agent_runtime.processes import Processes
+from agent_runtime.errors import BackendUnusable, Refused
 
+CALLED = "the agent"
 _CALLS = meta.AGENT_METHODS
 _FILES = schema.FileSystemCapabilities(read_text_file=True, write_text_file=True)
 _GREETING = schema.InitializeRequest(
@@ -23,11 +25,11 @@ _GREETING = schema.InitializeRequest(
 )
 
 
-class Agent:
-    """One process with one session, the conversation. `model`: what it was told last."""
+class Agent(PipedCli):
+    """It has one session, the conversation. `model`: what it was told last."""
 
     def __init__(self, lines: JsonLines, workspace: Path, abilities: Abilities) -> None:
-        self.lines = lines
+        super().__init__(lines)
         self.abilities = abilities
         self.session_id = ""
         self.model = ""
@@ -100,20 +102,9 @@ class Agent:
 class Launch:
     """How the agent is started: its command, its folder and its environment."""
 
-    def __init__(
-        self,
-        *,
-        argv: Sequence[str],
-        workspace: Path,
-        home: Path,
-        env: Mapping[str, str],
-        processes: Processes,
-    ) -> None:
+    def __init__(self, argv: Sequence[str], context: BackendContext) -> None:
         self._argv = argv
-        self._workspace = workspace
-        self._home = home
-        self._env = env
-        self._processes = processes
+        self._context = context
 
     async def start(self, *, session_id: str) -> Agent:
         """One that goes on with that session, if it still knows it.
@@ -123,28 +114,19 @@ class Launch:
                 holds the end of what it wrote to standard error.
         """
         try:
-            env = environment(self._env, self._home)
+            env = environment(self._context.env, self._context.home)
         except OSError as error:
             raise BackendUnusable(f"the agent's folder cannot be made: {error}") from error
-        process = await self._processes.spawn(self._argv, cwd=self._workspace, env=env)
-        lines = JsonLines("the agent", process, self._processes, answer_to)
-        try:
+        async with starting(CALLED, self._argv, env, self._context, answer_to) as lines:
             return await self._greet(lines, session_id)
-        except BaseException:
-            await lines.end()
-            raise
 
     async def _greet(self, lines: JsonLines, session_id: str) -> Agent:
-        try:
-            told = await call(lines, _CALLS["initialize"], _GREETING, schema.InitializeResponse)
-            if told.protocol_version != meta.PROTOCOL_VERSION:
-                raise BackendUnusable(
-                    f"the agent speaks version {told.protocol_version} of the Agent Client "
-                    f"Protocol; {meta.PROTOCOL_VERSION} is needed"
-                )
-            agent = Agent(lines, self._workspace, Abilities.of(told))
-            await agent.take_up(session_id)
-        except (Refused, BackendCrashed) as error:
-            epitaph = await lines.epitaph()
-            raise BackendUnusable(f"the agent did not start: {error}; {epitaph}") from error
+        told = await call(lines, _CALLS["initialize"], _GREETING, schema.InitializeResponse)
+        if told.protocol_version != meta.PROTOCOL_VERSION:
+            raise BackendUnusable(
+                f"the agent speaks version {told.protocol_version} of the Agent Client "
+                f"Protocol; {meta.PROTOCOL_VERSION} is needed"
+            )
+        agent = Agent(lines, self._context.workspace, Abilities.of(told))
+        await agent.take_up(session_id)
         return agent

@@ -13,8 +13,10 @@ import msgspec
 
 from agent_runtime.backends.acp import shapes
 from agent_runtime.backends.acp.asked import Permission, permission_of
-from agent_runtime.backends.acp.events import PERMISSION, UPDATE, Event, shape
+from agent_runtime.backends.acp.events import PERMISSION, UPDATE, Event
+from agent_runtime.backends.jsonrpc import EMPTY
 from agent_runtime.backends.recent import Recent
+from agent_runtime.backends.shape import shape
 from agent_runtime.model import BackendEvent, Kind
 
 Meant = tuple[Kind, dict[str, Any]]
@@ -77,7 +79,7 @@ class Meanings:
         self._last = ""
         call = {**(self._calls.get(told.tool_call_id) or {}), **_told_of(told)}
         self._calls.put(told.tool_call_id, call)
-        data = {"tool": "other", "call_id": told.tool_call_id, "input": shapes.EMPTY, **call}
+        data = {"tool": "other", "call_id": told.tool_call_id, "input": EMPTY, **call}
         if told.status in _ENDED:
             return Kind.TOOL_FINISHED, {**data, **_outcome(told)}
         if told.status == "pending" or told.tool_call_id in self._started:

@@ -7,14 +7,15 @@ from acp import meta, schema
 from agent_runtime.backends.acp.agent import Agent
 from agent_runtime.backends.acp.asking import Asking
 from agent_runtime.backends.acp.content import content
-from agent_runtime.backends.acp.events import Unreadable, read
+from agent_runtime.backends.acp.events import read
 from agent_runtime.backends.acp.meaning import Meanings
 from agent_runtime.backends.acp.rpc import request
 from agent_runtime.backends.acp.turn import TurnState
+from agent_runtime.backends.exchange import exchange
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.backends.unreadable import unreadable
-from agent_runtime.model import Outcome, TurnEnd
+from agent_runtime.backends.unreadable import readable
+from agent_runtime.model import TurnEnd
 
 _METHOD = meta.AGENT_METHODS["session_prompt"]
 
@@ -37,39 +38,32 @@ class Prompt:
         Raises:
             BackendCrashed: the agent ended before the prompt did.
         """
-        lines = self._agent.lines
-        before = lines.members()
-        with lines.listening() as inbox:
-            if self._state.interrupted:
-                return self._state.end()
-            blocks = content(message, self._agent.abilities)
-            wanted = schema.PromptRequest(session_id=self._agent.session_id, prompt=[*blocks])
-            self._sent = True
-            await lines.send(request(self._number, _METHOD, wanted))
-            try:
-                while not self._state.ended:
-                    await self._take(await inbox.next())
-            finally:
-                await self._asking.close()
-        end = self._state.end()
-        if end.outcome is Outcome.INTERRUPTED:
-            await lines.end_newer(before)
-        return end
+        blocks = content(message, self._agent.abilities)
+        wanted = schema.PromptRequest(session_id=self._agent.session_id, prompt=[*blocks])
+        return await exchange(
+            self._agent.lines,
+            self._state,
+            self._asking,
+            send=lambda: self._send(wanted),
+            take=self._take,
+        )
 
     async def interrupt(self) -> None:
         self._state.interrupted = True
         if self._sent:
             await self._cancel()
 
+    async def _send(self, wanted: schema.PromptRequest) -> None:
+        self._sent = True
+        await self._agent.lines.send(request(self._number, _METHOD, wanted))
+
     async def _cancel(self) -> None:
         await self._agent.cancel()
         await self._asking.cancel()
 
     async def _take(self, raw: bytes) -> None:
-        try:
-            event = read(raw)
-        except Unreadable as error:
-            await self._sink.emit(unreadable(raw, str(error)))
+        event = await readable(raw, read, self._sink)
+        if event is None:
             return
         if not self._state.observe(event):
             return

@@ -5,19 +5,15 @@ from typing import Any, TypeVar
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from agent_runtime.backends.acp import shapes
 from agent_runtime.backends.acp.events import reason
+from agent_runtime.backends.jsonrpc import Envelope
 from agent_runtime.backends.stdio import JsonLines
-from agent_runtime.errors import RuntimeFault
+from agent_runtime.errors import Refused
 
 T = TypeVar("T", bound=BaseModel)
 
 _CALL_LIMIT_S = 90.0
 """Some agents open the workspace with their first session, which takes a while."""
-
-
-class Refused(RuntimeFault):
-    """The agent understood a call and did not accept it; the message is its own."""
 
 
 def plain(model: BaseModel) -> dict[str, Any]:
@@ -46,7 +42,7 @@ def failure(number: int | str | None, code: int, message: str) -> dict[str, Any]
 async def call(lines: JsonLines, method: str, params: BaseModel, kind: type[T]) -> T:
     """What the agent answers. Raises Refused, BackendCrashed."""
     raw = await lines.call(lambda number: request(number, method, params), limit_s=_CALL_LIMIT_S)
-    answer = msgspec.json.decode(raw, type=shapes.Envelope)
+    answer = msgspec.json.decode(raw, type=Envelope)
     if answer.error is not None:
         raise Refused(f"the agent refuses {method}: {reason(answer.error)}")
     try:

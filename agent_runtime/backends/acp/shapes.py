@@ -3,27 +3,11 @@
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-EMPTY = Raw(b"{}")
+from agent_runtime.backends.jsonrpc import EMPTY
 
 
 class _Camel(msgspec.Struct, rename="camel"):
     """The protocol writes its names in camel case."""
-
-
-class Error(msgspec.Struct):
-    code: int = 0
-    message: str = ""
-    data: Raw = EMPTY
-
-
-class Envelope(msgspec.Struct):
-    """A notification or request has a method, an answer has none."""
-
-    method: str = ""
-    id: int | str | None = None
-    params: Raw = EMPTY
-    result: Raw = EMPTY
-    error: Error | None = None
 
 
 class Explanation(msgspec.Struct):

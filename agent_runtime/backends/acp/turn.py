@@ -1,7 +1,8 @@
 """What one prompt has come to, as told by the messages alone. No I/O."""
 
 from agent_runtime.backends.acp import shapes
-from agent_runtime.backends.acp.events import UPDATE, Event, reason, shape
+from agent_runtime.backends.acp.events import UPDATE, Event, reason
+from agent_runtime.backends.shape import shape
 from agent_runtime.model import Code, Outcome, TurnEnd
 
 _STOPPED = {

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,9 +11,11 @@ from agent_runtime.backends.binary import Program
 from agent_runtime.backends.claude_code import shapes
 from agent_runtime.backends.claude_code.config import Home
 from agent_runtime.backends.claude_code.events import answer_to
+from agent_runtime.backends.piped_cli import PipedCli, starting
+from agent_runtime.backends.protocol import BackendContext
+from agent_runtime.backends.shape import shape
 from agent_runtime.backends.stdio import JsonLines
-from agent_runtime.errors import BackendCrashed, BackendUnusable, RuntimeFault
-from agent_runtime.processes import Processes
+from agent_runtime.errors import BackendUnusable, Refused
 
 PROGRAM = Program(
     name="claude",
@@ -34,10 +35,6 @@ _FORK = ("--fork-session", "--session-id")
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
-class Refused(RuntimeFault):
-    """The CLI understood a control request and did not accept it; the message is its own."""
-
-
 @dataclass(frozen=True, slots=True)
 class Session:
     """The conversation: its id, "" for a new one; `fork_of`: how it begins if it is not there."""
@@ -46,11 +43,11 @@ class Session:
     fork_of: str = ""
 
 
-class Cli:
-    """One process that has been greeted. `model` is the one it was told last."""
+class Cli(PipedCli):
+    """`model` is the one it was told last."""
 
     def __init__(self, lines: JsonLines, model: str) -> None:
-        self.lines = lines
+        super().__init__(lines)
         self.model = model
 
     async def use_model(self, model: str) -> None:
@@ -90,20 +87,10 @@ class Cli:
 class Launch:
     """How the CLI is started: the binary, its folders and its environment."""
 
-    def __init__(
-        self,
-        *,
-        binary: str,
-        workspace: Path,
-        home: Home,
-        env: Mapping[str, str],
-        processes: Processes,
-    ) -> None:
+    def __init__(self, binary: str, context: BackendContext) -> None:
         self._binary = binary
-        self._workspace = workspace
-        self._home = home
-        self._env = env
-        self._processes = processes
+        self._context = context
+        self._home = Home(context.home)
 
     async def start(self, *, model: str, session: Session) -> Cli:
         """One that goes on with that session, if it still knows it.
@@ -113,20 +100,13 @@ class Launch:
                 the message holds the end of what it wrote to standard error.
         """
         try:
-            self._home.prepare(self._env)
+            self._home.prepare(self._context.env)
         except OSError as error:
             raise BackendUnusable(f"the folder of claude cannot be made: {error}") from error
-        process = await self._processes.spawn(
-            [self._binary, *_ARGUMENTS, *self._choices(model, session)],
-            cwd=self._workspace,
-            env=self._home.environment(self._env),
-        )
-        lines = JsonLines(PROGRAM.name, process, self._processes, answer_to)
-        try:
+        argv = [self._binary, *_ARGUMENTS, *self._choices(model, session)]
+        env = self._home.environment(self._context.env)
+        async with starting(PROGRAM.name, argv, env, self._context, answer_to) as lines:
             await _greet(lines)
-        except BaseException:
-            await lines.end()
-            raise
         return Cli(lines, model)
 
     def _choices(self, model: str, session: Session) -> list[str]:
@@ -155,11 +135,9 @@ async def control(lines: JsonLines, request: Mapping[str, Any], *, limit_s: floa
 
 
 async def _greet(lines: JsonLines) -> None:
-    try:
-        greeting = {"subtype": "initialize", "hooks": None}
-        raw = await control(lines, greeting, limit_s=_BOOT_LIMIT_S)
-        told = msgspec.json.decode(raw, type=shapes.Initialized)
-    except (Refused, BackendCrashed, msgspec.ValidationError) as error:
-        epitaph = await lines.epitaph()
-        raise BackendUnusable(f"claude did not start: {error}; {epitaph}") from error
+    greeting = {"subtype": "initialize", "hooks": None}
+    raw = await control(lines, greeting, limit_s=_BOOT_LIMIT_S)
+    told = shape(raw, shapes.Initialized)
+    if told is None:
+        raise Refused("claude answers initialize with something else")
     PROGRAM.check(told.claude_code_version)

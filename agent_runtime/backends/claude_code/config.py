@@ -19,6 +19,11 @@ _KEYS = (
     "CLAUDE_CODE_USE_VERTEX",
     "CLAUDE_CODE_USE_FOUNDRY",
 )
+LOGIN = (
+    "run `claude` and log in, or set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN "
+    "(`claude setup-token`)"
+)
+"""How to get credentials."""
 _LOGIN = ".credentials.json"
 
 

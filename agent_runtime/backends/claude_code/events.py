@@ -5,14 +5,11 @@ from typing import TypeVar
 
 import msgspec
 
+from agent_runtime.backends import shape as shaping
 from agent_runtime.backends.claude_code import shapes
 
 _UNFORWARDED = frozenset({"keep_alive", "command_lifecycle", "control_cancel_request"})
 """Lines between the CLI and whoever drives it, which say nothing about the work."""
-
-
-class Unreadable(ValueError):
-    """Not an event: no JSON object with a string `type`, or not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +31,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def read(raw: bytes) -> Event:
-    """Raises Unreadable."""
-    try:
-        raw.decode("utf-8")
-        head = msgspec.json.decode(raw, type=shapes.Head)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(str(error)) from error
+    """Raises Unreadable when it is no JSON object with a string `type`."""
+    head = shaping.envelope(raw, shapes.Head)
     return Event(head.type, head.subtype, head.session_id, head.parent_tool_use_id or "", raw)
 
 
 def shape(event: Event, kind: type[S]) -> S | None:
     """The event in that shape, None when it has another one."""
-    try:
-        return msgspec.json.decode(event.raw, type=kind)
-    except (ValueError, RecursionError):
-        return None
+    return shaping.shape(event.raw, kind)
 
 
 def answer_to(raw: bytes) -> int | None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from agent_runtime.backends.claude_code.asking import Asking
 from agent_runtime.backends.claude_code.cli import Cli
 from agent_runtime.backends.claude_code.content import content
-from agent_runtime.backends.claude_code.events import Event, Unreadable, read
+from agent_runtime.backends.claude_code.events import Event, read
 from agent_runtime.backends.claude_code.meaning import Meanings
 from agent_runtime.backends.claude_code.turn import TurnState
+from agent_runtime.backends.exchange import exchange
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.backends.unreadable import unreadable
-from agent_runtime.model import Outcome, TurnEnd
+from agent_runtime.backends.unreadable import readable
+from agent_runtime.model import TurnEnd
 
 
 class Prompt:
@@ -34,20 +35,13 @@ class Prompt:
         Raises:
             BackendCrashed: the CLI ended before the prompt did.
         """
-        before = self._cli.lines.members()
-        with self._cli.lines.listening() as inbox:
-            if self._state.interrupted:
-                return self._state.end()
-            await self._cli.say(self._message_id, content(message))
-            try:
-                while not self._state.ended:
-                    await self._take(await inbox.next())
-            finally:
-                await self._asking.close()
-        end = self._state.end()
-        if end.outcome is Outcome.INTERRUPTED:
-            await self._cli.lines.end_newer(before)
-        return end
+        return await exchange(
+            self._cli.lines,
+            self._state,
+            self._asking,
+            send=lambda: self._cli.say(self._message_id, content(message)),
+            take=self._take,
+        )
 
     async def interrupt(self) -> None:
         """Before the CLI has taken the message up, it would not know what to interrupt."""
@@ -56,10 +50,8 @@ class Prompt:
             await self._cli.interrupt()
 
     async def _take(self, raw: bytes) -> None:
-        try:
-            event = read(raw)
-        except Unreadable as error:
-            await self._sink.emit(unreadable(raw, str(error)))
+        event = await readable(raw, read, self._sink)
+        if event is None:
             return
         begun = self._state.begun
         if not self._state.observe(event):

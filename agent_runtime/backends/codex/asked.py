@@ -17,9 +17,10 @@ from agent_runtime.backends.asks import (
     QuestionAsk,
 )
 from agent_runtime.backends.codex import shapes
-from agent_runtime.backends.codex.events import Event, shape
+from agent_runtime.backends.codex.events import Event
 from agent_runtime.backends.codex.items import call_of
 from agent_runtime.backends.recent import Recent
+from agent_runtime.backends.shape import shape
 
 _NOT_MERELY_FILES = frozenset({".codex", ".git"})
 """What is written there may be run."""

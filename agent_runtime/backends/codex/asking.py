@@ -5,11 +5,12 @@ from functools import partial
 from agent_runtime.backends.asks import PermissionAnswer, QuestionAnswer
 from agent_runtime.backends.codex.asked import Permission, Questions
 from agent_runtime.backends.codex.cli import Cli
-from agent_runtime.backends.codex.events import Event, shape
+from agent_runtime.backends.codex.events import Event
 from agent_runtime.backends.codex.meaning import Meanings
 from agent_runtime.backends.codex.shapes import Resolved
 from agent_runtime.backends.open_asks import OpenAsks
 from agent_runtime.backends.protocol import TurnSink
+from agent_runtime.backends.shape import shape
 from agent_runtime.model import BackendEvent, Kind
 
 

@@ -1,18 +1,18 @@
 """The process `codex app-server`: started, greeted, with one thread taken up."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from agent_runtime.backends.binary import Program
 from agent_runtime.backends.codex import shapes, threads
 from agent_runtime.backends.codex.config import Home, arguments
-from agent_runtime.backends.codex.events import answer_to
 from agent_runtime.backends.codex.meter import Meter
-from agent_runtime.backends.codex.rpc import Refused, call
+from agent_runtime.backends.codex.rpc import call
+from agent_runtime.backends.jsonrpc import answer_to
+from agent_runtime.backends.piped_cli import PipedCli, starting
+from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.backends.stdio import JsonLines
-from agent_runtime.errors import BackendCrashed, BackendUnusable
-from agent_runtime.processes import Processes
+from agent_runtime.errors import BackendUnusable
 
 PROGRAM = Program(
     name="codex",
@@ -36,11 +36,11 @@ _GREETING = {
 _NO_METHOD = -32601
 
 
-class Cli:
-    """One process with one thread, the conversation."""
+class Cli(PipedCli):
+    """It has one thread, the conversation."""
 
     def __init__(self, lines: JsonLines, thread_id: str) -> None:
-        self.lines = lines
+        super().__init__(lines)
         self.thread_id = thread_id
         self.meter = Meter()
 
@@ -75,20 +75,10 @@ class Cli:
 class Launch:
     """How the CLI is started: the binary, its folders and its environment."""
 
-    def __init__(
-        self,
-        *,
-        binary: str,
-        workspace: Path,
-        home: Home,
-        env: Mapping[str, str],
-        processes: Processes,
-    ) -> None:
+    def __init__(self, binary: str, context: BackendContext) -> None:
         self._binary = binary
-        self._workspace = workspace
-        self._home = home
-        self._env = env
-        self._processes = processes
+        self._context = context
+        self._home = Home(context.home)
 
     async def start(self, *, session_id: str) -> Cli:
         """One that goes on with that thread, if it still knows it.
@@ -98,30 +88,19 @@ class Launch:
                 the message holds the end of what it wrote to standard error.
         """
         try:
-            self._home.prepare(self._env)
+            self._home.prepare(self._context.env)
         except OSError as error:
             raise BackendUnusable(f"the folder of codex cannot be made: {error}") from error
-        process = await self._processes.spawn(
-            [self._binary, *_ARGUMENTS, *arguments(self._env)],
-            cwd=self._workspace,
-            env=self._home.environment(self._env),
-        )
-        lines = JsonLines(PROGRAM.name, process, self._processes, answer_to)
-        try:
+        argv = [self._binary, *_ARGUMENTS, *arguments(self._context.env)]
+        env = self._home.environment(self._context.env)
+        async with starting(PROGRAM.name, argv, env, self._context, answer_to) as lines:
             return Cli(lines, await self._greet(lines, session_id))
-        except BaseException:
-            await lines.end()
-            raise
 
     async def _greet(self, lines: JsonLines, session_id: str) -> str:
         """The id of the thread that it is ready to go on with."""
-        try:
-            told = await call(lines, "initialize", _GREETING, shapes.Initialized)
-            PROGRAM.check(told.user_agent)
-            await lines.send({"method": "initialized"})
-            if session_id:
-                return await threads.take_up(lines, self._workspace, session_id)
-            return await threads.begin(lines, self._workspace)
-        except (Refused, BackendCrashed) as error:
-            epitaph = await lines.epitaph()
-            raise BackendUnusable(f"codex did not start: {error}; {epitaph}") from error
+        told = await call(lines, "initialize", _GREETING, shapes.Initialized)
+        PROGRAM.check(told.user_agent)
+        await lines.send({"method": "initialized"})
+        if session_id:
+            return await threads.take_up(lines, self._context.workspace, session_id)
+        return await threads.begin(lines, self._context.workspace)

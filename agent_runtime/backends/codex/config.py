@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+LOGIN = "run `codex login`, set OPENAI_API_KEY, or name a provider in ~/.codex/config.toml"
+"""How to get credentials."""
 _KEY = "OPENAI_API_KEY"
 _BASE_URL = "OPENAI_BASE_URL"
 _OPENAI = "https://api.openai.com/v1"

@@ -1,19 +1,16 @@
 """One message of the CLI: its own JSON, and the little of it that says where it belongs."""
 
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import msgspec
 
 from agent_runtime.backends.codex import shapes
+from agent_runtime.backends.jsonrpc import read_envelope
+from agent_runtime.backends.shape import shape
 
 _UNFORWARDED_PREFIXES = ("account/", "app/", "fuzzyFileSearch/", "remoteControl/", "skills/")
 _UNFORWARDED = frozenset({"configWarning", "deprecationNotice", "thread/readState/changed"})
 """Messages that say nothing about the work."""
-
-
-class Unreadable(ValueError):
-    """Not a message of the CLI: no JSON object, or not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +40,9 @@ class Event:
         return bool(self.type) and not known
 
 
-S = TypeVar("S", bound=msgspec.Struct)
-
-
 def read(raw: bytes) -> Event:
     """Raises Unreadable."""
-    try:
-        raw.decode("utf-8")
-        told = msgspec.json.decode(raw, type=shapes.Envelope)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(str(error)) from error
-    if not told.method and told.id is None:
-        raise Unreadable("neither a method nor an id")
+    told = read_envelope(raw)
     where = shape(told.params, shapes.Where) or shapes.Where()
     return Event(
         type=told.method,
@@ -66,20 +54,3 @@ def read(raw: bytes) -> Event:
         error=told.error.message if told.error is not None else None,
         raw=raw,
     )
-
-
-def shape(content: msgspec.Raw, kind: type[S]) -> S | None:
-    """The params or the result in that shape, None when they have another one."""
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except (ValueError, RecursionError):
-        return None
-
-
-def answer_to(raw: bytes) -> int | None:
-    """The number of our call that a message answers."""
-    try:
-        told = msgspec.json.decode(raw, type=shapes.Envelope)
-    except (ValueError, RecursionError):
-        return None
-    return told.id if not told.method and isinstance(told.id, int) else None

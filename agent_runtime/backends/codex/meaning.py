@@ -11,9 +11,11 @@ import msgspec
 
 from agent_runtime.backends.codex import items, shapes
 from agent_runtime.backends.codex.asked import Asked, Permission, asked_by
-from agent_runtime.backends.codex.events import Event, shape
+from agent_runtime.backends.codex.events import Event
 from agent_runtime.backends.codex.items import NOTHING, Meant
+from agent_runtime.backends.jsonrpc import Envelope
 from agent_runtime.backends.recent import Recent
+from agent_runtime.backends.shape import shape
 from agent_runtime.model import BackendEvent, Kind, Usage
 
 _STEPS = {"inProgress": "in_progress"}
@@ -83,7 +85,7 @@ class Meanings:
 def plainly(message: str) -> str:
     """What went wrong, also where the provider's own JSON was passed on."""
     try:
-        told = msgspec.json.decode(message, type=shapes.Envelope)
+        told = msgspec.json.decode(message, type=Envelope)
     except ValueError:
         return message[:2000]
     return (told.error.message if told.error is not None else message)[:2000]

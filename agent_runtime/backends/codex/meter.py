@@ -1,7 +1,8 @@
 """What the thread's model calls have used. No I/O."""
 
 from agent_runtime.backends.codex import shapes
-from agent_runtime.backends.codex.events import Event, shape
+from agent_runtime.backends.codex.events import Event
+from agent_runtime.backends.shape import shape
 from agent_runtime.model import Usage
 
 USAGE = "thread/tokenUsage/updated"

@@ -6,15 +6,16 @@ from pathlib import Path
 from agent_runtime.backends.codex.asking import Asking
 from agent_runtime.backends.codex.cli import Cli
 from agent_runtime.backends.codex.content import content
-from agent_runtime.backends.codex.events import Unreadable, read
+from agent_runtime.backends.codex.events import read
 from agent_runtime.backends.codex.meaning import Meanings
 from agent_runtime.backends.codex.meter import USAGE
-from agent_runtime.backends.codex.rpc import Refused
 from agent_runtime.backends.codex.turn import TurnState
+from agent_runtime.backends.exchange import exchange
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.backends.unreadable import unreadable
-from agent_runtime.model import Outcome, TurnEnd
+from agent_runtime.backends.unreadable import readable
+from agent_runtime.errors import Refused
+from agent_runtime.model import TurnEnd
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +37,13 @@ class Prompt:
         Raises:
             BackendCrashed: the CLI ended before the prompt did.
         """
-        before = self._cli.lines.members()
-        with self._cli.lines.listening() as inbox:
-            if self._state.interrupted:
-                return self._state.end()
-            await self._cli.start_turn(self._number, content(message), model)
-            try:
-                while not self._state.ended:
-                    await self._take(await inbox.next())
-            finally:
-                await self._asking.close()
-        end = self._state.end()
-        if end.outcome is Outcome.INTERRUPTED:
-            await self._cli.lines.end_newer(before)
-        return end
+        return await exchange(
+            self._cli.lines,
+            self._state,
+            self._asking,
+            send=lambda: self._cli.start_turn(self._number, content(message), model),
+            take=self._take,
+        )
 
     async def interrupt(self) -> None:
         """Before the CLI has started the turn, it would not know what to interrupt."""
@@ -69,10 +63,8 @@ class Prompt:
         return True
 
     async def _take(self, raw: bytes) -> None:
-        try:
-            event = read(raw)
-        except Unreadable as error:
-            await self._sink.emit(unreadable(raw, str(error)))
+        event = await readable(raw, read, self._sink)
+        if event is None:
             return
         belongs = self._state.observe(event)
         if event.type == "turn/started" and belongs and self._state.interrupted:

@@ -5,17 +5,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent_runtime.backends.codex import shapes
+from agent_runtime.backends.jsonrpc import Envelope
 from agent_runtime.backends.stdio import JsonLines
-from agent_runtime.errors import RuntimeFault
+from agent_runtime.errors import Refused
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _CALL_LIMIT_S = 60.0
-
-
-class Refused(RuntimeFault):
-    """The CLI understood a call and did not accept it; the message is its own."""
 
 
 async def call(lines: JsonLines, method: str, params: Mapping[str, Any], kind: type[T]) -> T:
@@ -25,7 +21,7 @@ async def call(lines: JsonLines, method: str, params: Mapping[str, Any], kind: t
         return {"id": number, "method": method, "params": params}
 
     raw = await lines.call(numbered, limit_s=_CALL_LIMIT_S)
-    answer = msgspec.json.decode(raw, type=shapes.Envelope)
+    answer = msgspec.json.decode(raw, type=Envelope)
     if answer.error is not None:
         raise Refused(f"codex refuses {method}: {answer.error.message[:2000]}")
     try:

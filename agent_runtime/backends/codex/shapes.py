@@ -3,25 +3,11 @@
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-EMPTY = Raw(b"{}")
+from agent_runtime.backends.jsonrpc import EMPTY
 
 
 class _Camel(msgspec.Struct, rename="camel"):
     """The CLI writes its names in camel case."""
-
-
-class Error(msgspec.Struct):
-    message: str = ""
-
-
-class Envelope(msgspec.Struct):
-    """A notification or request has a method, an answer has none."""
-
-    method: str = ""
-    id: int | str | None = None
-    params: Raw = EMPTY
-    result: Raw = EMPTY
-    error: Error | None = None
 
 
 class Where(_Camel):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from agent_runtime.backends.codex import shapes
-from agent_runtime.backends.codex.rpc import Refused, call
+from agent_runtime.backends.codex.rpc import call
 from agent_runtime.backends.stdio import JsonLines
+from agent_runtime.errors import Refused
 
 _POLICY = {"approvalPolicy": "untrusted", "sandbox": "danger-full-access"}
 

@@ -1,8 +1,9 @@
 """What one prompt has come to, as told by the events alone. No I/O."""
 
 from agent_runtime.backends.codex import shapes
-from agent_runtime.backends.codex.events import Event, shape
+from agent_runtime.backends.codex.events import Event
 from agent_runtime.backends.codex.meaning import plainly
+from agent_runtime.backends.shape import shape
 from agent_runtime.model import Code, Outcome, TurnEnd, Usage
 
 

@@ -6,10 +6,11 @@ from functools import partial
 from agent_runtime.backends.asks import Decision, PermissionAnswer, QuestionAnswer
 from agent_runtime.backends.open_asks import OpenAsks
 from agent_runtime.backends.opencode.asked import permission_of, question_of
-from agent_runtime.backends.opencode.client import Client, Refused
+from agent_runtime.backends.opencode.client import Client
 from agent_runtime.backends.opencode.events import Event, shape
 from agent_runtime.backends.opencode.shapes import Replied
 from agent_runtime.backends.protocol import TurnSink
+from agent_runtime.errors import Refused
 from agent_runtime.model import BackendEvent
 
 log = logging.getLogger(__name__)

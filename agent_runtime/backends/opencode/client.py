@@ -13,7 +13,7 @@ from agent_runtime.backends.asks import PermissionAnswer
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode.parts import parts
 from agent_runtime.backends.opencode.sse import Oversized, SseDecoder
-from agent_runtime.errors import BackendCrashed, RuntimeFault
+from agent_runtime.errors import BackendCrashed, Refused
 
 T = TypeVar("T")
 
@@ -22,10 +22,6 @@ _CALL_TIMEOUT_S = 60.0
 """The first call of all makes the CLI open the workspace, which takes a while."""
 _SILENCE_S = 60.0
 """The stream has a heartbeat every 10 s."""
-
-
-class Refused(RuntimeFault):
-    """The CLI understood the call and did not accept it; the message is its own."""
 
 
 class Client:

@@ -8,6 +8,8 @@ import msgspec
 
 from agent_runtime.errors import BackendUnusable
 
+LOGIN = "run `opencode auth login`, or set ANTHROPIC_API_KEY or another provider's key"
+"""How to get credentials."""
 CONFIG_VARIABLE = "OPENCODE_CONFIG_CONTENT"
 _QUIET = {
     "OPENCODE_DISABLE_AUTOUPDATE": "1",

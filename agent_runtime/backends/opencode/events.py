@@ -5,6 +5,8 @@ from typing import TypeVar
 
 import msgspec
 
+from agent_runtime.backends import shape as shaping
+
 UNFORWARDED_PREFIXES = ("server.", "lsp.", "pty.", "tui.", "installation.", "mcp.", "project.")
 UNFORWARDED = frozenset(
     {
@@ -17,10 +19,6 @@ UNFORWARDED = frozenset(
     }
 )
 """Events that say nothing about the work."""
-
-
-class Unreadable(ValueError):
-    """Not an event: no JSON object with a string `type`, or not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +39,14 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 def read(raw: bytes) -> Event:
-    """Raises Unreadable."""
-    try:
-        raw.decode("utf-8")
-        envelope = msgspec.json.decode(raw, type=_Envelope)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(str(error)) from error
+    """Raises Unreadable when it is no JSON object with a string `type`."""
+    envelope = shaping.envelope(raw, _Envelope)
     return Event(envelope.type, _session(envelope), envelope.properties, raw)
 
 
 def shape(event: Event, kind: type[S]) -> S | None:
     """The event's properties in that shape, None when they have another one."""
-    try:
-        return msgspec.json.decode(event.properties, type=kind)
-    except (ValueError, RecursionError):
-        return None
+    return shaping.shape(event.properties, kind)
 
 
 class _Envelope(msgspec.Struct):
@@ -75,9 +66,8 @@ class _Where(msgspec.Struct, rename={"session_id": "sessionID"}):
 
 
 def _session(envelope: _Envelope) -> str:
-    try:
-        where = msgspec.json.decode(envelope.properties, type=_Where)
-    except (ValueError, RecursionError):
+    where = shaping.shape(envelope.properties, _Where)
+    if where is None:
         return ""
     if where.session_id:
         return where.session_id

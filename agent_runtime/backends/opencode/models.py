@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
 
-from agent_runtime.backends.opencode.client import Client, Refused
-from agent_runtime.errors import BackendCrashed, Invalid
+from agent_runtime.backends.opencode.client import Client
+from agent_runtime.errors import BackendCrashed, Invalid, Refused
 from agent_runtime.model import Outcome, TurnEnd
 
 log = logging.getLogger(__name__)

@@ -3,11 +3,11 @@
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode.asking import Asking
 from agent_runtime.backends.opencode.client import Client, EventStream
-from agent_runtime.backends.opencode.events import Unreadable, read
+from agent_runtime.backends.opencode.events import read
 from agent_runtime.backends.opencode.meaning import Meanings
 from agent_runtime.backends.opencode.turn import Session, TurnState, Verdict
 from agent_runtime.backends.protocol import TurnSink
-from agent_runtime.backends.unreadable import unreadable
+from agent_runtime.backends.unreadable import readable
 from agent_runtime.model import TurnEnd
 
 _QUIET_S = 0.5
@@ -67,10 +67,8 @@ class Prompt:
                 return
 
     async def _take(self, raw: bytes) -> None:
-        try:
-            event = read(raw)
-        except Unreadable as error:
-            await self._sink.emit(unreadable(raw, str(error)))
+        event = await readable(raw, read, self._sink)
+        if event is None:
             return
         belongs = self._state.observe(event)
         if belongs:

@@ -6,11 +6,11 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 
 from agent_runtime.backends.opencode.client import USER, Client
 from agent_runtime.backends.opencode.config import Home, environment
+from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.errors import BackendUnusable
 from agent_runtime.processes import CliProcess, Processes
 
@@ -81,6 +81,28 @@ class Server:
                 self._listening.set()
 
 
+@dataclass(frozen=True, slots=True)
+class Cli:
+    """A server that listens, and its client."""
+
+    server: Server
+    client: Client
+
+    @property
+    def running(self) -> bool:
+        return self.server.running
+
+    async def epitaph(self) -> str:
+        return await self.server.epitaph()
+
+    async def end(self) -> None:
+        """The server first: calls that wait then end, too."""
+        try:
+            await self.server.end()
+        finally:
+            await self.client.close()
+
+
 class _PortTaken(BackendUnusable):
     """Somebody was faster; another port may do."""
 
@@ -89,23 +111,14 @@ class Launch:
     """How a server is started: the binary, its folder and its environment."""
 
     def __init__(
-        self,
-        *,
-        binary: str,
-        workspace: Path,
-        home: Home,
-        env: Mapping[str, str],
-        processes: Processes,
-        boot_limit_s: float = BOOT_LIMIT_S,
+        self, binary: str, context: BackendContext, *, boot_limit_s: float = BOOT_LIMIT_S
     ) -> None:
         self._boot_limit_s = boot_limit_s
         self._binary = binary
-        self._workspace = workspace
-        self._home = home
-        self._env = env
-        self._processes = processes
+        self._context = context
+        self._home = Home(context.home)
 
-    async def start(self) -> tuple[Server, Client]:
+    async def start(self) -> Cli:
         """A server that listens, and a client of it.
 
         Raises:
@@ -123,12 +136,12 @@ class Launch:
         """Every process leaves megabytes in TMPDIR."""
         await asyncio.to_thread(shutil.rmtree, self._home.temporary, ignore_errors=True)
 
-    async def _start_once(self) -> tuple[Server, Client]:
+    async def _start_once(self) -> Cli:
         password = secrets.token_urlsafe(32)
         server = await self._spawn(password)
         try:
             if await server.listen(self._boot_limit_s):
-                return server, Client(server.url, password)
+                return Cli(server, Client(server.url, password))
             epitaph = await server.epitaph()
         except BaseException:
             await server.end()
@@ -139,17 +152,17 @@ class Launch:
 
     async def _spawn(self, password: str) -> Server:
         try:
-            self._home.prepare(self._env)
+            self._home.prepare(self._context.env)
         except OSError as error:
             raise BackendUnusable(f"opencode's folder cannot be made: {error}") from error
-        process = await self._processes.spawn(
+        process = await self._context.processes.spawn(
             [self._binary, "serve", "--hostname", _HOST, "--port", str(_free_port())],
-            cwd=self._workspace,
-            env=environment(self._env, self._home, user=USER, password=password),
+            cwd=self._context.workspace,
+            env=environment(self._context.env, self._home, user=USER, password=password),
             merge_stderr=True,
         )
         process.stdin.close()
-        return Server(process, self._processes)
+        return Server(process, self._context.processes)
 
 
 def _free_port() -> int:

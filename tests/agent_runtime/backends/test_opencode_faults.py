@@ -11,7 +11,6 @@ import pytest
 
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.opencode import OpenCodeBackend
-from agent_runtime.backends.opencode.config import Home
 from agent_runtime.backends.opencode.server import Launch
 from agent_runtime.errors import BackendCrashed, BackendUnusable
 from agent_runtime.model import Code, Kind, Outcome
@@ -194,14 +193,8 @@ async def test_a_cli_that_cannot_start_says_why(place: Place, tmp_path: Path) ->
 
 async def test_a_cli_that_never_listens_is_given_up(place: Place, tmp_path: Path) -> None:
     """Starting has a bound, after which nothing is left running."""
-    launch = Launch(
-        binary=str(binary(tmp_path, PeerScript(listens=False))),
-        workspace=place.workspace,
-        home=Home(place.home),
-        env=place.env,
-        processes=place.processes,
-        boot_limit_s=1.0,
-    )
+    silent = str(binary(tmp_path, PeerScript(listens=False)))
+    launch = Launch(silent, place.context(), boot_limit_s=1.0)
     with pytest.raises(BackendUnusable, match="did not start: opencode still runs"):
         await launch.start()
     assert not place.alive()
