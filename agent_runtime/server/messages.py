@@ -26,7 +26,7 @@ async def messages(
     if not 0 < limit <= MAX_MESSAGES:
         raise Invalid(f"limit: 1 to {MAX_MESSAGES}")
     place = _place(request.cursor)
-    count = (limit + 1) // 2
+    count = max(limit // 2, 1)
     if request.forward:
         turns = journal.history.oldest(after=place or 0, limit=count + 1)
     else:

@@ -722,7 +722,9 @@ class MessagesRequest(_message.Message):
     cursor: _builtins.str
     """`next_cursor` of the page before; "": from the newest, or from the oldest."""
     limit: _builtins.int
-    """At most so many, 1 to 200; 0: 200. A turn counts for two and comes whole."""
+    """At most so many, 1 to 200; 0: 200. A turn counts for two and comes whole;
+    one comes in any case.
+    """
     forward: _builtins.bool
     """From the oldest on, instead of from the newest back."""
     def __init__(

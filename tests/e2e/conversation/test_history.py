@@ -18,6 +18,7 @@ async def test_a_conversation_with_opencode(talk: Talk, model: StubModel) -> Non
     await talk.say("bye")
     page = (await talk.get("messages", limit=2)).json()
     assert [one["text"] for one in page["messages"]] == ["bye", "Bye."]
+    assert (await talk.get("messages", limit=3)).json() == page
     older = (await talk.get("messages", limit=2, cursor=page["next_cursor"])).json()
     assert "next_cursor" not in older
     user, assistant = older["messages"]
