@@ -1,5 +1,7 @@
-# An agent and the CLIs that it drives: `make images`. Python and Debian come from the base image,
-# everything else from lock files, checked by hash.
+# An agent and the CLIs that it drives: `make images`. Python comes from the base image, Debian's
+# packages from its repositories of the day, everything else from lock files, checked by hash.
+# Who must build the same image again names a BASE_IMAGE by its digest, with a snapshot of Debian
+# in its sources.list.
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS build

@@ -1,5 +1,5 @@
-# The gateway: `make images`. Python and Debian come from the base image, everything else from the
-# lock file, checked by hash.
+# The gateway: `make images`. Python comes from the base image, tini from Debian's repository of the
+# day, everything else from the lock file, checked by hash (more: agent.Dockerfile).
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS build

@@ -5,7 +5,7 @@
 #   IMAGE_NAME  how they begin: localhost/forge makes localhost/forge-gateway and -agent
 #   IMAGE_TAG   version of the project
 #   BASE_IMAGE  image with Python 3.11 or newer, venv and apt-get
-#   CLIS        which CLIs the agent has, names of folders in deploy/clis; may be empty
+#   CLIS        which CLIs the agent has, of opencode claude codex codex-acp; may be empty
 #   ENGINE      the program that builds, with its options
 #   BUILD_ARGS  further options of its `build`, such as --no-cache
 set -euo pipefail

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from gateway.settings import Settings
 from gateway.variables import Duration
@@ -77,3 +78,22 @@ def test_the_grace_period_fits_the_shutdown() -> None:
         for name in ("FORGE_SHUTDOWN_DELAY", "SHUTDOWN_TIMEOUT")
     )
     assert shutdown_s + 10 <= int(grace_s)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_gateways_are_kept_apart_and_go_one_by_one(overlay: str) -> None:
+    """On nodes of their own where there are such; a drained node takes one at a time."""
+    manifests = {
+        (each["kind"], each["metadata"]["name"]): each.get("spec")
+        for each in yaml.safe_load_all(rendered(FOLDER / "overlays" / overlay))
+    }
+    labels = {"app.kubernetes.io/name": "forge-gateway"}
+    gateways = manifests["Deployment", "forge-gateway"]
+    budget = manifests["PodDisruptionBudget", "forge-gateway"]
+    assert labels.items() <= gateways["template"]["metadata"]["labels"].items()
+    assert (budget["selector"]["matchLabels"], budget["maxUnavailable"]) == (labels, 1)
+    assert gateways["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    apart = gateways["template"]["spec"]["affinity"]["podAntiAffinity"]
+    (preferred,) = apart["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert preferred["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    assert preferred["podAffinityTerm"]["labelSelector"]["matchLabels"] == labels
