@@ -9,7 +9,7 @@ PDF = "application/pdf"
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file beside the text. Whether it is what `mime_type` says a gateway has looked."""
+    """A file beside the text. It begins as `mime_type` says; a text is UTF-8."""
 
     filename: str
     mime_type: str

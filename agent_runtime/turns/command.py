@@ -3,12 +3,12 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
 
 from agent_runtime.errors import Invalid
 from agent_runtime.journal.rows import Command, CommandKind
+from agent_runtime.turns.attachments import check_attachments
 from agent_runtime.turns.policy import Policy
-from proto.agent.v1.agent_pb2 import AgentRequest, Attachment, ReplyRequest
+from proto.agent.v1.agent_pb2 import AgentRequest, ReplyRequest
 from proto.relay.v1.relay_pb2 import DeliveryOptions
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -19,9 +19,6 @@ MAX_KINDS = 32
 MAX_COALESCE_MS = 10_000
 PROMPT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 MAX_REPLY_BYTES = 64 * 1024
-MIME_TYPE = re.compile(r"image/(png|jpeg|gif|webp)|(text|application)/[a-z0-9.+-]+")
-MAX_ATTACHMENTS = 32
-MAX_ATTACHMENT_BYTES = 24 * 1024 * 1024
 MODES = ("default", "acceptEdits", "bypassPermissions")
 
 _KINDS = {
@@ -108,7 +105,7 @@ def _check_fields(command: AgentRequest) -> None:
         if command.send_message.when not in ("", "queue", "now"):
             raise Invalid("when: queue or now is needed")
         Policy.of(command.send_message.policy)
-        _check_attachments(command.send_message.attachments)
+        check_attachments(command.send_message.attachments)
     if command.HasField("set_permission_mode") and command.set_permission_mode.mode not in MODES:
         raise Invalid(f"mode: one of {', '.join(MODES)} is needed")
     if command.HasField("set_model") and not MODEL.fullmatch(command.set_model.model):
@@ -118,18 +115,6 @@ def _check_fields(command: AgentRequest) -> None:
     target = command.interrupt.target if command.HasField("interrupt") else ""
     if target and not REQUEST_ID.fullmatch(target):
         raise Invalid("target: a request_id is needed")
-
-
-def _check_attachments(attachments: Sequence[Attachment]) -> None:
-    if len(attachments) > MAX_ATTACHMENTS:
-        raise Invalid(f"attachments: at most {MAX_ATTACHMENTS}")
-    if sum(len(attachment.data) for attachment in attachments) > MAX_ATTACHMENT_BYTES:
-        raise Invalid(f"attachments: at most {MAX_ATTACHMENT_BYTES} bytes together")
-    for number, attachment in enumerate(attachments):
-        if not attachment.filename or not attachment.data:
-            raise Invalid(f"attachments[{number}]: filename and data must not be empty")
-        if not MIME_TYPE.fullmatch(attachment.mime_type):
-            raise Invalid(f"attachments[{number}].mime_type: such as image/png or text/plain")
 
 
 def _check_reply(reply: ReplyRequest) -> None:

@@ -148,9 +148,7 @@ class SendMessageRequest(_message.Message):
 
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attachment]:
-        """At most 32, 24 MiB together; images (png, jpeg, gif, webp), application/pdf
-        and text. What the backend cannot take is UNSUPPORTED.
-        """
+        """At most 32, 24 MiB together. What the backend cannot take is UNSUPPORTED."""
 
     def __init__(
         self,
@@ -203,8 +201,12 @@ class Attachment(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     mime_type: _builtins.str
-    """What it is, such as "image/png". A gateway has looked whether that is true."""
+    """image/png, jpeg, gif or webp, application/pdf, or a text: text/*,
+    application/json, toml, javascript, xml or yaml. What begins otherwise, and
+    text that is not UTF-8, is BAD_REQUEST.
+    """
     data: _builtins.bytes
+    """Not empty."""
     def __init__(
         self,
         *,

@@ -18,7 +18,7 @@ from tests.agent_runtime.commands import message
 from tests.agent_runtime.turns.bench import bench
 from tests.agent_runtime.turns.scripted import ScriptedBackend, until_interrupted
 
-PNG = agent_pb2.Attachment(filename="a.png", mime_type="image/png", data=b"\x89PNG...")
+PNG = agent_pb2.Attachment(filename="a.png", mime_type="image/png", data=b"\x89PNG\r\n\x1a\n")
 
 
 def event(kind: Kind, **data: Any) -> BackendEvent:
