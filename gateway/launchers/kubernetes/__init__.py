@@ -23,6 +23,7 @@ Imports point downwards:
     refusals     why the cluster takes no pod     conditions   why one is not ready
     pod, belongings, environment, template, merge              what the objects look like
     agents       all agents, joined from what the reflectors hold, and who answers
+    warnings     what is said of a pod elsewhere than in its status
     answers      asks gRPC health, once a start   targets      where a pod is dialled
     fate         whether a pod will keep what it has taken
     facts        what an agent was made with, in annotations

@@ -9,9 +9,10 @@ from gateway.launchers.kubernetes import names
 from gateway.launchers.kubernetes.answers import Answers, Life
 from gateway.launchers.kubernetes.conditions import container
 from gateway.launchers.kubernetes.facts import AgentFacts, deleted_ms
-from gateway.launchers.kubernetes.objects import Object, Pod, Service, VolumeClaim
+from gateway.launchers.kubernetes.objects import Object, Pod, Service, VolumeClaim, Warned
 from gateway.launchers.kubernetes.reflector import Reflector
 from gateway.launchers.kubernetes.targets import Targets
+from gateway.launchers.kubernetes.warnings import Warnings
 
 Changed = Callable[[str], None]
 
@@ -23,6 +24,7 @@ class KnownAgent:
     Attributes:
         claim: of the volume of its own, where it has one: then that is what lasts.
         life: the current start of its container; None: it does not run.
+        warned: what Kubernetes said last of its pod, where the pod's status does not.
         answers: its gRPC has answered this gateway in this life.
         deleted_ms: since when (Unix ms) it is gone for the API.
     """
@@ -30,6 +32,7 @@ class KnownAgent:
     facts: AgentFacts
     pod: Pod | None
     claim: VolumeClaim | None
+    warned: Warned | None
     life: Life | None
     answers: bool
     deleted_ms: int | None
@@ -53,11 +56,16 @@ class Agents:
     """Joins pods, volumes and answers by agent id; tells who waits for a change."""
 
     def __init__(
-        self, pods: Reflector[Pod], claims: Reflector[VolumeClaim], targets: Targets
+        self,
+        pods: Reflector[Pod],
+        claims: Reflector[VolumeClaim],
+        targets: Targets,
+        warnings: Warnings,
     ) -> None:
         self._pods = pods
         self._claims = claims
         self._targets = targets
+        self._warnings = warnings
         self._by_pod: dict[str, _Entry] = {}
         self._by_claim: dict[str, _Entry] = {}
         self._answers = Answers(self._announce)
@@ -66,6 +74,7 @@ class Agents:
         pods.listen(self._pod_changed)
         claims.listen(self._claim_changed)
         targets.listen(self._service_changed)
+        warnings.listen(self._pod_warned)
 
     async def settle(self, *, within_s: float) -> None:
         """Until every agent that runs has answered, or that time is up."""
@@ -88,6 +97,7 @@ class Agents:
             facts=holder.facts,
             pod=pod,
             claim=claim,
+            warned=self._warnings.of(pod) if pod else None,
             life=life,
             answers=life is not None and self._answers.has(agent_id, life),
             deleted_ms=_deleted_ms(pod, claim),
@@ -143,6 +153,12 @@ class Agents:
         facts = AgentFacts.read(now.metadata) if now else None
         if facts is not None:
             self._look(facts.agent_id)
+
+    def _pod_warned(self, name: str) -> None:
+        pod = self._pods.get(name)
+        agent_id = pod.metadata.labels.get(names.AGENT_ID) if pod else None
+        if agent_id is not None:
+            self._announce(agent_id)
 
     def _look(self, agent_id: str) -> None:
         entry = self._by_pod.get(agent_id)

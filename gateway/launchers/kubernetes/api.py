@@ -18,6 +18,8 @@ LIST_S = 30.0
 _WATCH_S = (300, 600)
 """The API server ends a watch after a time from this range: so watches spread over its
 replicas."""
+_QUIET_WATCH_S = (45, 75)
+"""The same, where nothing else tells that a watch is not broken."""
 _MERGE = "application/merge-patch+json"
 """Of a strategic merge, the library's default, lists would only grow."""
 
@@ -76,7 +78,7 @@ class ApiServer:
         Raises:
             Expired, Unavailable: also when it has not heard of that version.
         """
-        query = [("labelSelector", selector)]
+        query = _selected(kind, selector)
         if version:
             query.append(("resourceVersion", version))
         content = await self._connection.call(
@@ -96,12 +98,13 @@ class ApiServer:
             Expired: changes since then are not known any more; also while it goes on.
             Unavailable: it breaks, or tells nothing for 90 s.
         """
+        lasts_s = _WATCH_S if kind.bookmarks else _QUIET_WATCH_S
         query = [
             ("watch", "1"),
             ("allowWatchBookmarks", "true"),
-            ("labelSelector", selector),
+            *_selected(kind, selector),
             ("resourceVersion", version),
-            ("timeoutSeconds", str(random.randint(*_WATCH_S))),  # noqa: S311 - spreads load
+            ("timeoutSeconds", str(random.randint(*lasts_s))),  # noqa: S311 - spreads load
         ]
         async with self._connection.stream(self._path(kind), query=query) as lines:
             yield _events(lines, kind)
@@ -157,6 +160,11 @@ class ApiServer:
     def _path(self, kind: Kind[Any], name: str = "") -> str:
         path = f"/api/v1/namespaces/{self.namespace}/{kind.plural}"
         return f"{path}/{name}" if name else path
+
+
+def _selected(kind: Kind[Any], labels: str) -> list[tuple[str, str]]:
+    fields = [("fieldSelector", kind.fields)] if kind.fields else []
+    return [("labelSelector", labels), *fields]
 
 
 async def _events(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.launchers import words
 from gateway.launchers.kubernetes import names
-from gateway.launchers.kubernetes.objects import ContainerStatus, Pod, Terminated
+from gateway.launchers.kubernetes.objects import ContainerStatus, Pod, Terminated, Warned
 
 _LONGEST = 1000
 _PULL = {"ErrImagePull", "ImagePullBackOff"}
@@ -23,8 +23,11 @@ class Trouble:
     hopeless: bool = False
 
 
-def trouble(pod: Pod) -> Trouble | None:
-    """None: its container runs, and the pod is not being deleted."""
+def trouble(pod: Pod, warned: Warned | None = None) -> Trouble | None:
+    """None: its container runs, and the pod is not being deleted.
+
+    `warned`: counts while the pod itself has nothing to say.
+    """
     if pod.metadata.deletion_timestamp is not None:
         going = _joined("its pod is being deleted", _of_condition(pod, "DisruptionTarget"))
         return Trouble("Terminating", going, hopeless=True)
@@ -32,10 +35,10 @@ def trouble(pod: Pod) -> Trouble | None:
         return _ended(pod)
     status = container(pod)
     if status is None:
-        return _unscheduled(pod) or _init(pod) or Trouble("Starting")
+        return _unscheduled(pod) or _init(pod) or _beginning("Starting", warned)
     if status.state.running is not None:
         return None
-    return _unscheduled(pod) or _init(pod) or _waiting(status)
+    return _unscheduled(pod) or _init(pod) or _waiting(status, warned)
 
 
 def container(pod: Pod) -> ContainerStatus | None:
@@ -82,7 +85,7 @@ def _init(pod: Pod) -> Trouble | None:
     return None
 
 
-def _waiting(status: ContainerStatus) -> Trouble:
+def _waiting(status: ContainerStatus, warned: Warned | None) -> Trouble:
     waiting = status.state.waiting
     ended = status.state.terminated or status.last_state.terminated
     reason = waiting.reason if waiting else ""
@@ -95,8 +98,15 @@ def _waiting(status: ContainerStatus) -> Trouble:
         how = how_it_ended(ended) if ended else _joined("cannot be run", told)
         return Trouble(reason or "Error", f"its container {how}"[:_LONGEST], hopeless=True)
     if reason in _BEGINNING:
-        return Trouble(reason or "Starting")
+        return _beginning(reason or "Starting", warned)
     return Trouble(reason, _joined("its container cannot be made", told))
+
+
+def _beginning(reason: str, warned: Warned | None) -> Trouble:
+    """It takes its time, or kubelet tries again and again to get what the pod wants."""
+    if warned is None:
+        return Trouble(reason)
+    return Trouble(warned.reason, _joined("its pod cannot be started yet", [warned.message]))
 
 
 def _of_condition(pod: Pod, kind: str) -> Iterable[str]:

@@ -17,7 +17,7 @@ from gateway.launchers.kubernetes.facts import AgentFacts
 from gateway.launchers.kubernetes.inheritance import Inheritance
 from gateway.launchers.kubernetes.maker import Maker
 from gateway.launchers.kubernetes.notebook import Notebook
-from gateway.launchers.kubernetes.objects import CLAIMS, PODS, SERVICES
+from gateway.launchers.kubernetes.objects import CLAIMS, PODS, SERVICES, WARNINGS
 from gateway.launchers.kubernetes.pod import PodMaker
 from gateway.launchers.kubernetes.reflector import Reflector
 from gateway.launchers.kubernetes.sweep import Sweep
@@ -26,6 +26,7 @@ from gateway.launchers.kubernetes.template import PodTemplate
 from gateway.launchers.kubernetes.undoing import Undoing
 from gateway.launchers.kubernetes.view import shown
 from gateway.launchers.kubernetes.waiting import Waiting
+from gateway.launchers.kubernetes.warnings import Warnings
 from gateway.launchers.notes import Notes
 from gateway.model import Agent, AgentSpec
 from gateway.settings import Settings
@@ -58,7 +59,9 @@ class KubernetesLauncher:
             Reflector(self._api, SERVICES, selector=names.SELECTOR) if settings.node_host else None
         )
         targets = Targets(settings.node_host, self._services)
-        self._agents = Agents(self._pods, self._claims, targets)
+        self._events = Reflector(self._api, WARNINGS, selector="")
+        warnings = Warnings(self._events)
+        self._agents = Agents(self._pods, self._claims, targets, warnings)
         pod = PodMaker(settings, keyring, PodTemplate.read(settings.template), gateway_env=env)
         self._maker = Maker(self._api, self._agents, pod, settings)
         self._notebook = Notebook(
@@ -99,7 +102,7 @@ class KubernetesLauncher:
         await self._sweep.close()
         await self._undoing.close()
         await self._agents.close()
-        for reflector in (self._claims, self._pods, self._services):
+        for reflector in (self._events, self._claims, self._pods, self._services):
             if reflector is not None:
                 await reflector.close()
         await self._api.close()
@@ -158,7 +161,7 @@ class KubernetesLauncher:
     async def _start(self) -> None:
         self._backends = await asyncio.to_thread(given.installed_backends)
         await self._api.open()
-        for reflector in (self._services, self._pods, self._claims):
+        for reflector in (self._services, self._pods, self._claims, self._events):
             if reflector is not None:
                 await reflector.start(within_s=_FIRST_LIST_S)
         await self._maker.check(self._sample())

@@ -11,11 +11,11 @@ from gateway.errors import Exhausted, NotFound, Unavailable
 from gateway.launchers.kubernetes import names, note
 from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.api import ApiServer
-from gateway.launchers.kubernetes.conditions import trouble
+from gateway.launchers.kubernetes.conditions import Trouble, trouble
 from gateway.launchers.kubernetes.errors import Stale
 from gateway.launchers.kubernetes.facts import AgentFacts, is_going
 from gateway.launchers.kubernetes.fate import fate, is_drained
-from gateway.launchers.kubernetes.objects import PODS, Metadata, Pod
+from gateway.launchers.kubernetes.objects import PODS, Metadata, Pod, Warned
 from gateway.launchers.notes import Decide, Edit, Note, PodNotes
 
 EDIT_S = 10.0
@@ -25,7 +25,7 @@ _PAUSE_S = 0.02
 """The window of the random wait before deciding again; it grows with the tries."""
 
 
-_Version = tuple[str, bool, bool]
+_Version = tuple[str, bool, bool, Warned | None]
 """The pod's, and what is not told by the pod itself."""
 
 
@@ -114,12 +114,14 @@ class Notebook:
         answers = known is not None and known.answers
         claim = known.claim if known else None
         keeps_journal = claim is not None and not is_going(claim.metadata)
-        version = (metadata.resource_version, answers, keeps_journal)
+        warned = known.warned if known else None
+        version = (metadata.resource_version, answers, keeps_journal, warned)
         facts = AgentFacts.read(metadata)
         assert facts is not None, "of agents' pods only"
         made = self._states.get(facts.agent_id)
         if made is None or made[0] != version:
-            state = _state(pod, facts, answers=answers, keeps_journal=keeps_journal)
+            why = trouble(pod, warned)
+            state = _state(pod, facts, why, answers=answers, keeps_journal=keeps_journal)
             made = self._states[facts.agent_id] = (version, state)
         now = datetime.now(UTC)
         told = fate(pod, answers=answers, start_deadline_s=self._start_deadline_s, now=now)
@@ -136,11 +138,12 @@ class Notebook:
         self._tell(agent_id)
 
 
-def _state(pod: Pod, facts: AgentFacts, *, answers: bool, keeps_journal: bool) -> PodNotes:
+def _state(
+    pod: Pod, facts: AgentFacts, why: Trouble | None, *, answers: bool, keeps_journal: bool
+) -> PodNotes:
     """While it lives."""
     created_at = pod.metadata.creation_timestamp
     assert created_at is not None, "the API server gives every object one"
-    why = trouble(pod)
     return PodNotes(
         agent_id=facts.agent_id,
         pod_uid=pod.metadata.uid,

@@ -39,6 +39,12 @@ class Object(msgspec.Struct, frozen=True):
 
     metadata: Metadata
 
+    @property
+    def number(self) -> int:
+        """Versions are numbers that grow, over all objects of a cluster."""
+        version = self.metadata.resource_version
+        return int(version) if version.isdecimal() else 0
+
 
 class Condition(msgspec.Struct, frozen=True):
     type: str
@@ -125,21 +131,50 @@ class Secret(Object, frozen=True):
     """What it holds is never read back."""
 
 
+class Concerned(msgspec.Struct, frozen=True):
+    name: str = ""
+    uid: str = ""
+
+
+class Warned(Object, frozen=True, rename="camel"):
+    """An Event of type Warning about a pod."""
+
+    pod: Concerned = msgspec.field(name="involvedObject")
+    reason: str = ""
+    message: str = ""
+
+
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[ObjectT]):
-    """One kind of namespaced object of Kubernetes' core API."""
+    """One kind of namespaced object of Kubernetes' core API.
+
+    Attributes:
+        fields: a field selector; "": all objects.
+        bookmarks: whether watches of it tell how far they have come when nothing changes.
+    """
 
     plural: str
     type: type[ObjectT]
+    fields: str = ""
+    bookmarks: bool = True
 
 
 PODS = Kind("pods", Pod)
 CLAIMS = Kind("persistentvolumeclaims", VolumeClaim)
 SERVICES = Kind("services", Service)
 SECRETS = Kind("secrets", Secret)
+WARNINGS = Kind(
+    "events",
+    Warned,
+    fields="involvedObject.kind=Pod,involvedObject.fieldPath=,type=Warning,"
+    "reason!=FailedScheduling",
+    bookmarks=False,
+)
+"""About pods as a whole. What concerns one of its containers, or its scheduling, is in its status;
+of Events the API server keeps no copy that would make bookmarks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Generic, TypeAlias
 from gateway.errors import GatewayError, NotFound, StartFailed, Unavailable
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.errors import Refused
-from gateway.launchers.kubernetes.objects import Event, Kind, Listing, Object, ObjectT
+from gateway.launchers.kubernetes.objects import Event, Kind, Listing, ObjectT
 
 _LOG = logging.getLogger(__name__)
 
@@ -129,8 +129,11 @@ class Reflector(Generic[ObjectT]):
                 async for event in events:
                     told = self._moved = True
                     self._take(event)
-            if not told:
+            if told:
+                continue
+            if self._kind.bookmarks:
                 raise Unavailable("a watch ended without a word, not even a bookmark")
+            await self._list(self._version)  # else that would be too old to watch from, some time
 
     def _take(self, event: Event[ObjectT]) -> None:
         self._version = event.version
@@ -152,19 +155,19 @@ class Reflector(Generic[ObjectT]):
             self._put(found, even_older=came_back)
 
     def _is_news(self, found: ObjectT) -> bool:
-        return _number(found) > int(self._version)
+        return found.number > int(self._version)
 
     def _put(self, found: ObjectT, *, even_older: bool = False) -> None:
         name = found.metadata.name
         before = self._objects.get(name)
         if before is not None and before.metadata.uid != found.metadata.uid:
-            if _number(found) < _number(before) and not even_older:
+            if found.number < before.number and not even_older:
                 return
             self._remove(before)
             before = None
         if before is not None and before.metadata == found.metadata:
             return
-        if before is not None and _number(found) <= _number(before) and not even_older:
+        if before is not None and found.number <= before.number and not even_older:
             return
         self._objects[name] = found
         self._announce(before, found)
@@ -183,12 +186,6 @@ class Reflector(Generic[ObjectT]):
         """A watch that breaks once is nothing; a cluster that stays away is."""
         level = logging.WARNING if broken > 1 else logging.INFO
         _LOG.log(level, "watch_broken", extra={"kind": self._kind.plural, "reason": str(error)})
-
-
-def _number(found: Object) -> int:
-    """Versions are numbers that grow, over all objects of a cluster."""
-    version = found.metadata.resource_version
-    return int(version) if version.isdecimal() else 0
 
 
 def _pause_s(broken: int) -> float:

@@ -28,7 +28,7 @@ def why_not_ready(known: KnownAgent) -> Trouble:
     """Of one that is not."""
     if known.pod is None:
         return Trouble("Restarting", "its pod is gone and is made again")
-    why = trouble(known.pod)
+    why = trouble(known.pod, known.warned)
     if why is not None:
         return why
     status = container(known.pod)

@@ -76,6 +76,39 @@ async def test_words_of_what_keeps_a_pod(
     await eventually_nothing(place)
 
 
+@pytest.mark.parametrize(
+    ("volume", "reason", "words"),
+    [
+        ({"secret": {"secretName": "none"}}, "FailedMount", 'secret "none" not found'),
+        ({"configMap": {"name": "none"}}, "FailedMount", 'configmap "none" not found'),
+        (
+            {"persistentVolumeClaim": {"claimName": "none"}},
+            "Unschedulable",
+            'persistentvolumeclaim "none" not found',
+        ),
+    ],
+    ids=["secret", "configmap", "claim"],
+)
+async def test_words_of_what_a_template_mounts_and_is_not_there(
+    place: KubernetesPlace, tmp_path: Path, volume: dict[str, object], reason: str, words: str
+) -> None:
+    """Of the first two Kubernetes tells in events alone: whoever asks for the agent reads it, and
+    whoever waits for a message of its."""
+    template = tmp_path / "pod.yaml"
+    container = {"name": "forge-agent", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}
+    template.write_text(
+        json.dumps({"spec": {"volumes": [{"name": "v", **volume}], "containers": [container]}})
+    )
+    place.configure(FORGE_AGENT_TEMPLATE=str(template))
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=0)
+    async with asyncio.timeout(20):
+        while (noted := launcher.notes.of("a1")) is None or words not in noted.message:
+            await asyncio.sleep(0.01)
+    shown = await launcher.get("a1")
+    assert (shown.message, shown.reason) == (noted.message, noted.reason) == (noted.message, reason)
+
+
 async def test_last_words_of_a_runtime_hold_no_secret(place: KubernetesPlace) -> None:
     """A container that ends at once is told with its log's end; the caller's values are blanked."""
     launcher = await place.open()

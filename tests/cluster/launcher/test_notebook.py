@@ -15,9 +15,10 @@ from gateway.launchers.kubernetes.agents import Agents
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.facts import AgentFacts
 from gateway.launchers.kubernetes.notebook import Notebook
-from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Pod
+from gateway.launchers.kubernetes.objects import CLAIMS, PODS, WARNINGS, Pod
 from gateway.launchers.kubernetes.reflector import Reflector
 from gateway.launchers.kubernetes.targets import Targets
+from gateway.launchers.kubernetes.warnings import Warnings
 from gateway.launchers.notes import Edit, PodNotes
 from gateway.settings import Settings
 from tests.cluster.kubectl import Kubectl
@@ -80,7 +81,7 @@ class NotebookWorld:
         self._stack.push_async_callback(api.close)
         pods = Reflector(api, PODS, selector=names.SELECTOR)
         claims = Reflector(api, CLAIMS, selector=names.SELECTOR)
-        agents = Agents(pods, claims, Targets())
+        agents = Agents(pods, claims, Targets(), Warnings(Reflector(api, WARNINGS, selector="")))
         agents.listen(lambda _: self.changed.set())
         notebook = Notebook(api, agents, start_deadline_s=600.0)
         for reflector in (pods, claims):

@@ -13,7 +13,7 @@ from gateway.errors import StartFailed
 from gateway.launchers.kubernetes import connection, names
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.errors import Expired
-from gateway.launchers.kubernetes.objects import SECRETS, Secret
+from gateway.launchers.kubernetes.objects import SECRETS, WARNINGS, Secret
 from gateway.launchers.kubernetes.reflector import Reflector
 from gateway.settings import Settings
 from tests.cluster.launcher.line import Line, line_to_the_api_server
@@ -167,6 +167,32 @@ async def test_a_silent_line_is_given_up(
         await until(lambda: "watch_broken" in caplog.messages)
         seen.line.heal()
         await until(lambda: seen.names() == {"a", "b"})
+
+
+async def test_events_are_silent_when_nothing_happens(
+    place: KubernetesPlace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The API server makes no bookmarks of them: a watch without a word is none that broke, and
+    the next one misses nothing."""
+    monkeypatch.setattr("gateway.launchers.kubernetes.api._QUIET_WATCH_S", (1, 1))
+    caplog.set_level(logging.INFO)
+    api = ApiServer(place.settings())
+    await api.open()
+    seen = Reflector(api, WARNINGS, selector="")
+    try:
+        await seen.start(within_s=10)
+        before = seen._version
+        await asyncio.to_thread(place.kubectl, "create", "configmap", "else")
+        await until(lambda: seen._version != before)
+        about = {"kind": "Pod", "name": "torn", "namespace": place.namespace}
+        named = {"metadata": {"name": "torn"}, "involvedObject": about, "reason": "FailedMount"}
+        await api.create(WARNINGS, {**named, "type": "Warning"})
+        await until(lambda: seen.get("torn") is not None)
+        assert "watch_broken" not in caplog.messages
+    finally:
+        await seen.close()
+        await api.close()
+        await asyncio.to_thread(place.kubectl, "delete", "configmap/else")
 
 
 async def test_a_dead_line_is_not_hammered(place: KubernetesPlace, tmp_path: Path) -> None:

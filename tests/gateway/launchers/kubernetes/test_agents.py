@@ -12,10 +12,19 @@ import msgspec
 
 from gateway.launchers.kubernetes.agents import Agents
 from gateway.launchers.kubernetes.api import ApiServer
-from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Listing, Pod, VolumeClaim
+from gateway.launchers.kubernetes.objects import (
+    CLAIMS,
+    PODS,
+    WARNINGS,
+    Listing,
+    Pod,
+    VolumeClaim,
+    Warned,
+)
 from gateway.launchers.kubernetes.reflector import Reflector
 from gateway.launchers.kubernetes.targets import Targets
 from gateway.launchers.kubernetes.view import shown
+from gateway.launchers.kubernetes.warnings import Warnings
 from gateway.settings import Settings
 from tests.gateway.launchers.kubernetes.manifests import facts
 
@@ -31,6 +40,7 @@ RUNNING = {
 class Caches:
     pods: Reflector[Pod]
     claims: Reflector[VolumeClaim]
+    events: Reflector[Warned]
     agents: Agents
     told: list[str]
 
@@ -43,6 +53,18 @@ class Caches:
         return msgspec.convert({"metadata": metadata(version, uid="v1", **more)}, VolumeClaim)
 
 
+def warning(version: int, message: str) -> Warned:
+    return msgspec.convert(
+        {
+            "metadata": {"name": message, "uid": message, "resourceVersion": str(version)},
+            "involvedObject": {"name": facts().name, "uid": "u1"},
+            "reason": "FailedMount",
+            "message": message,
+        },
+        Warned,
+    )
+
+
 def metadata(version: int, **more: Any) -> dict[str, Any]:
     made = {"creationTimestamp": datetime(2026, 1, 2, tzinfo=UTC), "resourceVersion": str(version)}
     return {**facts().metadata(), **made, **more}
@@ -53,11 +75,12 @@ async def caches() -> AsyncIterator[Caches]:
     api = ApiServer(Settings())
     pods = Reflector(api, PODS, selector="")
     claims = Reflector(api, CLAIMS, selector="")
-    agents = Agents(pods, claims, Targets())
+    events = Reflector(api, WARNINGS, selector="")
+    agents = Agents(pods, claims, Targets(), Warnings(events))
     told: list[str] = []
     agents.listen(told.append)
     try:
-        yield Caches(pods, claims, agents, told)
+        yield Caches(pods, claims, events, agents, told)
     finally:
         await agents.close()
 
@@ -119,6 +142,38 @@ async def test_an_agent_with_a_volume_is_there_without_its_pod() -> None:
         marked = seen.agents.find("a1")
         assert marked is not None
         assert marked.deleted_ms == 17
+
+
+async def test_warnings_are_of_one_pod_and_the_last_one_counts() -> None:
+    """Whoever waits for that agent is woken; another pod of that name begins without them."""
+    async with caches() as seen:
+        seen.pods.saw(seen.pod(1, phase="Pending"))
+        seen.told.clear()
+        seen.events.saw(warning(3, "second"))
+        seen.events.saw(warning(2, "first"))
+        assert seen.told == ["a1"]
+        known = seen.agents.find("a1")
+        assert known is not None
+        told = shown(known)
+        assert (told.reason, told.message) == (
+            "FailedMount",
+            "its pod cannot be started yet: second",
+        )
+        seen.pods.saw(seen.pod(4, uid="u2", phase="Pending"))
+        known = seen.agents.find("a1")
+        assert known is not None
+        assert shown(known).reason == "Starting"
+
+
+async def test_forgotten_warnings_are_forgotten_here() -> None:
+    """Kubernetes removes its events after an hour."""
+    async with caches() as seen:
+        seen.pods.saw(seen.pod(1, phase="Pending"))
+        seen.events.saw(warning(2, "first"))
+        seen.events._replace(Listing("3", {}))
+        known = seen.agents.find("a1")
+        assert known is not None
+        assert known.warned is None
 
 
 async def test_facts_that_somebody_breaks_are_kept() -> None:
