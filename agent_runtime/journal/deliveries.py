@@ -16,7 +16,7 @@ from agent_runtime.journal.statements import (
     require,
     settle,
 )
-from agent_runtime.journal.ticket_budget import TicketBudget
+from agent_runtime.journal.ticket_budget import TicketBudget, note_bytes
 
 MAX_WORDS = 1000
 """Characters that are kept of an error or a reason."""
@@ -138,7 +138,7 @@ def redeliver(
         raise Trimmed(f"events up to seq {turn.trimmed_seq} are not kept any more")
     if turn.settled:
         refuse_when_full(connection, MAX_UNSETTLED + MAX_UNSETTLED // 10)
-    tickets.admit(connection, _more_ticket_bytes(turn, ticket), queued=False)
+    tickets.admit(connection, _more_bytes(turn, ticket), queued=False)
     connection.execute("DELETE FROM rejects WHERE turn = ? AND seq > ?", (turn.turn, acked_seq))
     if turn.kinds:
         acked_seq = _pass_unwanted(connection, turn.turn, acked_seq)
@@ -147,10 +147,11 @@ def redeliver(
     return turn.turn, int(generation)
 
 
-def _more_ticket_bytes(turn: Turn, ticket: bytes | None) -> int:
-    """How many bytes of tickets a redelivery adds to those of unsettled turns."""
-    own = turn.ticket or b""
-    return len(own if ticket is None else ticket) - (0 if turn.settled else len(own))
+def _more_bytes(turn: Turn, ticket: bytes | None) -> int:
+    """How many bytes of notes a redelivery adds to those of unsettled turns."""
+    own = note_bytes(turn.request_id, turn.ticket)
+    then = own if ticket is None else note_bytes(turn.request_id, ticket)
+    return then - (0 if turn.settled else own)
 
 
 def _first_open_seq(connection: sqlite3.Connection, turn: Turn) -> int:

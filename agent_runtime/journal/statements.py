@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
 from agent_runtime.journal import history, prompts
 from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Prompt, Turn
-from agent_runtime.journal.ticket_budget import TicketBudget
+from agent_runtime.journal.ticket_budget import TicketBudget, note_bytes
 from proto.agent.v1.agent_pb2 import AgentRequest
 from proto.relay.v1 import relay_pb2
 
@@ -71,7 +71,8 @@ def accept(connection: sqlite3.Connection, command: Command, tickets: TicketBudg
         return Acceptance(repeat if same else relay_pb2.SubmitResponse.RESULT_CONFLICT, known)
     reserve = 0 if command.kind.queued else MAX_UNSETTLED // 10  # an interrupt must get through
     refuse_when_full(connection, MAX_UNSETTLED + reserve)
-    tickets.admit(connection, len(command.ticket or b""), queued=command.kind.queued)
+    more_bytes = note_bytes(command.request.request_id, command.ticket)
+    tickets.admit(connection, more_bytes, queued=command.kind.queued)
     if command.kind.queued:
         _refuse_when_too_large(connection, command.request.ByteSize())
     if command.kind is CommandKind.INTERRUPT:

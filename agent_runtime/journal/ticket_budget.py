@@ -7,9 +7,19 @@ from agent_runtime.errors import Exhausted
 
 VOLATILE_MAX_BYTES = 160 * 1024
 """Of a journal that goes with its pod: so many fit into the pod's annotations, as notes,
-beside the messages that wait there."""
+beside what else is there."""
+NOTE_BYTES = 224
+"""What a note adds to request_id and ticket, with the claim under which its turn is ended."""
 
-_UNSETTLED = "SELECT coalesce(sum(length(ticket)), 0) FROM turns WHERE settled = 0"
+_UNSETTLED = """
+SELECT coalesce(sum(length(ticket) + length(request_id) + ?), 0) FROM turns
+WHERE settled = 0 AND length(ticket) > 0
+"""
+
+
+def note_bytes(request_id: str, ticket: bytes | None) -> int:
+    """What a turn takes; one without a ticket is never noted."""
+    return len(ticket) + len(request_id) + NOTE_BYTES if ticket else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +38,7 @@ class TicketBudget:
         if self.max_bytes is None or more_bytes <= 0:
             return
         most_bytes = self.max_bytes - (self.max_bytes // 16 if queued else 0)
-        (held_bytes,) = connection.execute(_UNSETTLED).fetchone()
+        (held_bytes,) = connection.execute(_UNSETTLED, (NOTE_BYTES,)).fetchone()
         if held_bytes + more_bytes > most_bytes:
             raise Exhausted(
                 "the turns of this agent that are not settled yet have too many bytes of "

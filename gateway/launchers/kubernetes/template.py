@@ -15,10 +15,13 @@ from gateway.errors import SettingsError
 from gateway.launchers.kubernetes import names
 from gateway.launchers.kubernetes.environment import OWN, STATE, TMP, WORKSPACE
 from gateway.launchers.kubernetes.merge import merged
+from gateway.launchers.kubernetes.note import room_taken
 
 VARIABLE = "FORGE_AGENT_TEMPLATE"
 
 _MAX_BYTES = 256 * 1024
+MAX_ANNOTATIONS_BYTES = 8 * 1024
+"""Of the patch: they share their room on a pod with its notes."""
 _OUR_VOLUMES = {"agent", "workspace", "state", "tmp"}
 _OUR_MOUNTS = {WORKSPACE, STATE, TMP}
 _OUR_LABELS = {*names.COMMON, names.USER_ID, names.AGENT_ID}
@@ -120,6 +123,8 @@ def _of_metadata(metadata: object) -> Iterator[str]:
         for name in given:
             if name in _OUR_LABELS or name.startswith(names.PREFIX):
                 yield f"metadata.{part}.{name}: it is the gateway's own"
+    if room_taken(metadata.get("annotations", {})) > MAX_ANNOTATIONS_BYTES:
+        yield f"metadata.annotations: at most {MAX_ANNOTATIONS_BYTES // 1024} KiB are taken"
 
 
 def _of_spec(spec: object) -> Iterator[str]:

@@ -16,8 +16,10 @@ DRAIN_LASTS_MS = 10_000
 """The same for submitting, by another who submits: that twice does no harm."""
 AT_ONCE = 32
 """Notes that are claimed together: claims need room, too."""
-MAX_MESSAGE = 400
-"""Characters of a reason; conditions of pods can be long."""
+MAX_MESSAGE_BYTES = 400
+"""Of a reason; conditions of pods can be long."""
+MESSAGES_BYTES = 16 * 1024
+"""Of the reasons of all turns that a pod may lose: there is room for every claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +52,25 @@ class Claims:
         return [replace(note, claim=claim) for note in waiting]
 
     def to_end(
-        self, pod: PodNotes, losses: Mapping[str, Loss], *, unnoted: Sequence[Note] = ()
+        self,
+        pod: PodNotes,
+        losses: Mapping[str, Loss],
+        *,
+        unnoted: Sequence[Note] = (),
+        most: int = AT_ONCE,
     ) -> list[Note]:
         """Of the notes in `losses`, those whose finals are due here and now, claimed.
 
         `unnoted`: what would be noted on a pod that is lost, and is ended with the rest.
         """
         noted = [pod.notes[name] for name in losses if name in pod.notes]
-        due = [note for note in noted if self._due(note)]
-        ending = [self.ending(note, losses[note.request_id]) for note in due]
-        ending += [self.ending(note, _gone(pod)) for note in unnoted]
-        return ending[:AT_ONCE]
+        due = [(note, losses[note.request_id]) for note in noted if self._due(note)]
+        due += [(note, _gone(pod)) for note in unnoted]
+        share_bytes = MESSAGES_BYTES // max(len(pod.notes) + len(unnoted), 1)
+        return [
+            self.ending(note, replace(loss, message=_cut(loss.message, share_bytes)))
+            for note, loss in due[:most]
+        ]
 
     def mine(self, note: Note | None) -> bool:
         """Whether this gateway still holds it."""
@@ -88,7 +98,7 @@ class Claims:
                 holder=self.holder,
                 renewed_ms=now_ms,
                 code=loss.code,
-                message=loss.message[:MAX_MESSAGE],
+                message=_cut(loss.message, MAX_MESSAGE_BYTES),
                 at_ms=now_ms,
                 apart=loss.apart,
             )
@@ -144,6 +154,10 @@ def _gone(pod: PodNotes) -> Loss:
 
 def _not_started(pod: PodNotes) -> Loss:
     return Loss("AGENT_START_FAILED", _because("the agent's pod did not start in time", pod))
+
+
+def _cut(message: str, most_bytes: int) -> str:
+    return message.encode()[:most_bytes].decode(errors="ignore")
 
 
 def _because(what: str, pod: PodNotes) -> str:

@@ -9,10 +9,10 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from gateway.errors import NotFound
+from gateway.errors import Exhausted, NotFound
 from gateway.launchers.notes import Edit, Note, Notes, PodNotes
 from gateway.relay.attach import Attachments
-from gateway.relay.pods.claims import Claims, Loss, losses, next_due_ms
+from gateway.relay.pods.claims import AT_ONCE, Claims, Loss, losses, next_due_ms
 from gateway.relay.pods.finals import Finals
 from gateway.relay.pods.ledger import Ledger
 from gateway.relay.pods.open_notes import Held
@@ -85,10 +85,17 @@ class Lost:
         self._orphans.adopt(agent_id, [self._claims.ending(note, _VANISHED) for note in notes])
 
     async def _claim(self, agent_id: str) -> tuple[list[Note], PodNotes]:
+        try:
+            return await self._claim_up_to(AT_ONCE, agent_id)
+        except Exhausted:  # others have written on the pod, too; every final makes room
+            return await self._claim_up_to(1, agent_id)
+
+    async def _claim_up_to(self, most: int, agent_id: str) -> tuple[list[Note], PodNotes]:
         claimed: list[Note] = []
 
         def decide(pod: PodNotes) -> Edit | None:
-            claimed[:] = self._claims.to_end(pod, losses(pod), unnoted=self._unnoted(pod))
+            unnoted = self._unnoted(pod)
+            claimed[:] = self._claims.to_end(pod, losses(pod), unnoted=unnoted, most=most)
             return Edit(put=list(claimed)) if claimed else None
 
         pod = await self._notes.edit(agent_id, decide)

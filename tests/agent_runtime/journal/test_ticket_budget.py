@@ -1,4 +1,4 @@
-"""A journal that goes with its pod lets in as many bytes of tickets as notes can hold."""
+"""A journal that goes with its pod lets in as many turns as there is room for notes of."""
 
 from pathlib import Path
 
@@ -7,22 +7,24 @@ import pytest
 from agent_runtime.errors import Exhausted
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import Mark
-from agent_runtime.journal.ticket_budget import TicketBudget
+from agent_runtime.journal.ticket_budget import NOTE_BYTES, TicketBudget
 from agent_runtime.turns.command import check
 from proto.agent.v1.agent_pb2 import OUTCOME_COMPLETED, AgentRequest, InterruptRequest
 from tests.agent_runtime.commands import final, message
 
-BUDGET = TicketBudget(1600)
-MESSAGES_BYTES = 1500
+BUDGET = TicketBudget(8_000)
+MESSAGES_BYTES = 7_500
 """What of it is for messages."""
+LITTLE_BYTES = NOTE_BYTES + 10
 
 
 def of_bytes(name: str, size_bytes: int) -> bytes:
-    return name.encode().ljust(size_bytes, b".")
+    """A ticket: with its note and the turn's name it takes that much."""
+    return name.encode().ljust(size_bytes - NOTE_BYTES - len(name), b".")
 
 
 async def put(journal: Journal, name: str, size_bytes: int) -> int:
-    """A message with a ticket of that size; the number of its turn."""
+    """A message with a ticket that takes so much; the number of its turn."""
     accepted = await journal.accept(message(name, ticket=of_bytes(name, size_bytes)))
     return accepted.turn.turn
 
@@ -43,26 +45,26 @@ async def refuses(journal: Journal, name: str, size_bytes: int) -> bool:
 async def test_tickets_of_unsettled_turns_are_bounded_together(tmp_path: Path) -> None:
     """To the byte; a settled turn makes room, a repeat and a turn without ticket need none."""
     async with Journal(tmp_path, tickets=BUDGET) as journal:
-        turn = await put(journal, "r1", 1000)
-        assert await refuses(journal, "r2", MESSAGES_BYTES - 1000 + 1)
-        await put(journal, "r2", MESSAGES_BYTES - 1000)
-        assert await refuses(journal, "r3", 1)
-        await put(journal, "r1", 1000)
+        turn = await put(journal, "r1", 5_000)
+        assert await refuses(journal, "r2", MESSAGES_BYTES - 5_000 + 1)
+        await put(journal, "r2", MESSAGES_BYTES - 5_000)
+        assert await refuses(journal, "r3", LITTLE_BYTES)
+        await put(journal, "r1", 5_000)
         await journal.accept(message("r4", ticket=b""))
         await settle(journal, turn, "r1")
-        await put(journal, "r3", 1000)
-        assert await refuses(journal, "r5", 1)
+        await put(journal, "r3", 5_000)
+        assert await refuses(journal, "r5", LITTLE_BYTES)
 
 
 async def test_the_bound_holds_over_restarts(tmp_path: Path) -> None:
     """A runtime that is restarted in its pod goes on counting where it was."""
     async with Journal(tmp_path, tickets=BUDGET) as journal:
-        await put(journal, "r1", 1000)
-        turn = await put(journal, "r2", 500)
+        await put(journal, "r1", 5_000)
+        turn = await put(journal, "r2", 2_500)
     async with Journal(tmp_path, tickets=BUDGET) as journal:
-        assert await refuses(journal, "r3", 1)
+        assert await refuses(journal, "r3", LITTLE_BYTES)
         await settle(journal, turn, "r2")
-        await put(journal, "r3", 500)
+        await put(journal, "r3", 2_500)
 
 
 async def test_an_interrupt_gets_through_when_messages_do_not(tmp_path: Path) -> None:
@@ -71,25 +73,25 @@ async def test_an_interrupt_gets_through_when_messages_do_not(tmp_path: Path) ->
     async with Journal(tmp_path, tickets=BUDGET) as journal:
         await put(journal, "r1", MESSAGES_BYTES)
         with pytest.raises(Exhausted):
-            await journal.accept(check(interrupt, ticket=of_bytes("i1", 101)))
-        await journal.accept(check(interrupt, ticket=of_bytes("i1", 100)))
+            await journal.accept(check(interrupt, ticket=of_bytes("i1", 501)))
+        await journal.accept(check(interrupt, ticket=of_bytes("i1", 500)))
 
 
 async def test_a_redelivery_counts_with_the_ticket_it_has_then(tmp_path: Path) -> None:
     """It unsettles the turn, and may bring a larger ticket or a smaller one."""
     async with Journal(tmp_path, tickets=BUDGET) as journal:
-        turn = await put(journal, "r1", 600)
+        turn = await put(journal, "r1", 3_000)
         await settle(journal, turn, "r1")
-        await put(journal, "r2", 1001)
+        await put(journal, "r2", 5_001)
         with pytest.raises(Exhausted):
             await journal.redeliver("r1", 0, None)
         assert journal.turn("r1").settled
-        assert await journal.redeliver("r1", 1, of_bytes("r1", 599)) == 2
+        assert await journal.redeliver("r1", 1, of_bytes("r1", 2_999)) == 2
         with pytest.raises(Exhausted):
-            await journal.redeliver("r1", 1, of_bytes("r1", 600))
-        assert await journal.redeliver("r1", 1, of_bytes("r1", 100)) == 3
-        await put(journal, "r3", MESSAGES_BYTES - 1101)
-        assert await refuses(journal, "r4", 1)
+            await journal.redeliver("r1", 1, of_bytes("r1", 3_000))
+        assert await journal.redeliver("r1", 1, of_bytes("r1", 500)) == 3
+        await put(journal, "r3", MESSAGES_BYTES - 5_501)
+        assert await refuses(journal, "r4", LITTLE_BYTES)
 
 
 async def test_a_journal_that_is_kept_has_no_such_bound(tmp_path: Path) -> None:

@@ -3,15 +3,33 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_runtime.journal.ticket_budget import VOLATILE_MAX_BYTES, note_bytes
+from gateway.delivery.ticket import seal
 from gateway.errors import Exhausted, Unavailable
+from gateway.http.forms import (
+    BackendName,
+    LabelName,
+    LabelValue,
+    ModelName,
+    Owner,
+    ToolGlob,
+    VariableName,
+)
 from gateway.launchers.kubernetes import names, note
+from gateway.launchers.kubernetes.facts import AgentFacts
 from gateway.launchers.kubernetes.notebook import patch
 from gateway.launchers.kubernetes.objects import Metadata
+from gateway.launchers.kubernetes.template import MAX_ANNOTATIONS_BYTES
 from gateway.launchers.notes import Claim, Edit, Note
+from gateway.model import AgentSpec, Target
+from gateway.relay.pods.claims import Claims, losses, unix_ms
+from tests.gateway.launchers.kubernetes.manifests import KEYRING
+from tests.gateway.relay.pods import town
 
 ID = st.from_regex(r"\A[A-Za-z0-9_-]{1,128}\Z")
 ASCII = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=200)
@@ -57,18 +75,71 @@ def test_what_is_no_note_is_left_out() -> None:
     assert note.read(annotations) == {"r1": OPEN}
 
 
-def test_open_notes_of_all_tickets_that_an_agent_may_have_fit_with_claims() -> None:
-    """160 KiB of tickets, as short as they are made, and so many claims as there are at once."""
-    ticket = b"x" * 400
-    claim = Claim(holder="0123abcd", renewed_ms=1_700_000_000_000, code="AGENT_LOST")
-    claim = replace(claim, message="m" * 400, at_ms=1_700_000_000_000, attempts=99)
-    notes = [
-        Note(request_id=f"req_{number:016x}", kind="open", sealed=ticket, arrived_ms=2**41)
-        for number in range(160 * 1024 // len(ticket))
-    ]
-    notes[:32] = [replace(one, claim=claim) for one in notes[:32]]
-    taken = note.room_taken({note.key(one.request_id): note.written(one) for one in notes})
-    assert taken < note.MAX_BYTES - 8 * 1024
+@pytest.mark.parametrize("request_id_bytes", [4, 20, 128])
+@pytest.mark.parametrize("url", ["http://a.example", "http://a.example/" + "x" * 2031])
+def test_whatever_an_agent_has_taken_fits_and_so_do_all_its_finals(
+    request_id_bytes: int, url: str
+) -> None:
+    """As many turns as its journal admits, noted beside the longest facts and template: each can
+    be claimed, with a reason, while the final of none is taken, and there is room left for what
+    else a cluster annotates."""
+    plain = {**_longest_facts().annotations(), names.DRAINED: "u" * 36}
+    plain["example.com/template"] = "t" * MAX_ANNOTATIONS_BYTES
+    pod = town.pod(
+        KEYRING,
+        fate="lost",
+        reason="Evicted",
+        message='the node was "low" on resource: ephemeral-storage ' * 20,
+        notes=_as_many_as_admitted(request_id_bytes, url),
+    )
+    while claimed := Claims("0123abcd").to_end(pod, losses(pod)):
+        assert all("gone: Evicted" in one.claim.message for one in claimed if one.claim)
+        pod = replace(pod, notes={**pod.notes, **{one.request_id: _failed(one) for one in claimed}})
+    assert all(one.claim for one in pod.notes.values())
+    noted = {note.key(one.request_id): note.written(one) for one in pod.notes.values()}
+    assert note.room_taken({**plain, **noted}) < note.MAX_BYTES - 8 * 1024
+
+
+def _as_many_as_admitted(request_id_bytes: int, url: str) -> dict[str, Note]:
+    target = Target(webhook_url=url)
+    notes: dict[str, Note] = {}
+    taken_bytes = 0
+    while True:
+        name = f"{len(notes):04}".ljust(request_id_bytes, "x")
+        ticket = seal(KEYRING, agent_id="agt-0123456789abcdef", request_id=name, target=target)
+        taken_bytes += note_bytes(name, ticket)
+        if taken_bytes > VOLATILE_MAX_BYTES:
+            return notes
+        notes[name] = Note(request_id=name, kind="open", sealed=ticket, arrived_ms=2**41)
+
+
+def _failed(one: Note) -> Note:
+    """Its final was not taken, many times: it is due in a while."""
+    assert one.claim
+    later_ms = unix_ms() + 600_000
+    claim = replace(one.claim, attempts=999, first_failure_ms=2**41, not_before_ms=later_ms)
+    return replace(one, claim=claim)
+
+
+def _longest_facts() -> AgentFacts:
+    """As long as the API takes them."""
+    labels = {
+        f"{number:02}".ljust(LabelName.longest, "l"): "v" * LabelValue.longest
+        for number in range(50)
+    }
+    env = {f"E{number:02}".ljust(VariableName.longest, "_"): "" for number in range(100)}
+    rule = {"tool": '"' * ToolGlob.longest, "action": "reject"}
+    policy = {"rules": [rule] * 64, "timeout_s": 86_399.999, "on_timeout": "reject"}
+    spec = AgentSpec(
+        agent_id="agt-0123456789abcdef",
+        user_id="\U0001f600" * Owner.longest,
+        backend="b" * BackendName.longest,
+        model="\U0001f600" * ModelName.longest,
+        policy=msgspec.json.encode(policy).decode(),
+        env=env,
+        labels=labels,
+    )
+    return AgentFacts.of(spec, key_id="k12345678", created_at=datetime.now(UTC))
 
 
 def test_the_patch_is_for_exactly_this_version_with_all_finalizers() -> None:

@@ -71,6 +71,7 @@ def test_what_a_cluster_wants_is_merged(tmp_path: Path) -> None:
         ("metadata: {labels: {agent-id: x}}", "metadata.labels.agent-id: it is the gateway's own"),
         ("metadata: {annotations: {forge.dev/owner: eve}}", "forge.dev/owner: it is the gateway's"),
         ("metadata: {labels: {a: 1}}", "metadata.labels: a map of texts"),
+        (f"metadata: {{annotations: {{a: {'x' * 8192}}}}}", "annotations: at most 8 KiB are taken"),
         ("spec: {restartPolicy: Never}", "spec.restartPolicy: it cannot be patched"),
         ("spec: {hostNetwork: true}", "spec.hostNetwork: it cannot be patched"),
         ("spec: {automountServiceAccountToken: true}", "no token of the cluster"),

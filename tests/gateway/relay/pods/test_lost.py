@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import grpc
 
+from gateway.launchers.kubernetes.note import MAX_BYTES, key, written
 from gateway.relay.pods.claims import Claims, Loss, unix_ms
 from tests.gateway.delivery.events import event, final
 from tests.gateway.relay.house import AGENT, POLICY
@@ -271,6 +272,17 @@ async def test_many_turns_are_ended_in_parts() -> None:
             for pod in home.cluster.history
         ]
         assert max(claimed) <= 32
+
+
+async def test_a_pod_that_is_full_is_freed_turn_by_turn() -> None:
+    """Whoever filled it: where there is no room for many claims, there is for one after another."""
+    async with town(others_s=0.0) as home:
+        notes = [home.note(f"{number:04}", path="/" + "x" * 1500) for number in range(90)]
+        taken = sum(len(key(one.request_id)) + len(written(one)) for one in notes)
+        filling = replace(home.note("last"), digest="d" * (MAX_BYTES - taken - 1500))
+        home.noted(*notes, filling, **GONE)
+        await home.until(lambda: not home.cluster.notes(AGENT))
+        assert len(set(home.receiver.ids)) == len(home.receiver.ids) == 91
 
 
 async def test_an_api_server_that_is_away_delays_the_finals() -> None:

@@ -79,9 +79,9 @@ class Town:
         target = self.target(path)
         return seal(self.keyring, agent_id=AGENT, request_id=request_id, target=target)
 
-    def note(self, request_id: str, **facts: Any) -> Note:
+    def note(self, request_id: str, path: str = "/hook", **facts: Any) -> Note:
         """An open one."""
-        sealed = self.ticket(request_id)
+        sealed = self.ticket(request_id, path)
         note = Note(request_id=request_id, kind="open", sealed=sealed, arrived_ms=unix_ms())
         return replace(note, **facts)
 
