@@ -83,6 +83,8 @@ class Answer:
     def _text(self, kind: str, said: "_Text") -> None:
         if said.subagent:
             return
+        if said.truncated:
+            self._end["truncated"] = True
         name, _, delta = kind.partition(".")
         parts = self._texts[name]
         parts[said.part_id] = parts.get(said.part_id, "") + said.text if delta else said.text
@@ -99,10 +101,12 @@ class Answer:
                 shown[name] = value
             else:
                 shown["truncated"] = True
+        if call.truncated:
+            shown["truncated"] = True
         self._tools[call.call_id] = shown
 
     def _finish(self, response: AgentResponse) -> None:
-        self._end = {"outcome": Outcome.Name(response.outcome).removeprefix(_OUTCOME).lower()}
+        self._end["outcome"] = Outcome.Name(response.outcome).removeprefix(_OUTCOME).lower()
         if response.HasField("usage"):
             used = response.usage
             usage: dict[str, Any] = {
@@ -121,6 +125,7 @@ class _Text(msgspec.Struct):
     text: str = ""
     part_id: str = ""
     subagent: str = ""
+    truncated: bool = False
 
 
 class _Tool(msgspec.Struct):
@@ -131,6 +136,7 @@ class _Tool(msgspec.Struct):
     output: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     subagent: str = ""
+    truncated: bool = False
 
 
 def _moment(unix_ms: int) -> str:

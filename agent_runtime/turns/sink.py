@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TypeVar
 
-import msgspec
-
 from agent_runtime.backends.asks import (
     Pending,
     PermissionAnswer,
@@ -18,6 +16,7 @@ from agent_runtime.backends.asks import (
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.rows import OUTCOMES, Prompt, Turn
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd, Usage
+from agent_runtime.turns import cut
 from agent_runtime.turns.clock import TurnClock
 from agent_runtime.turns.coalescer import Coalescer, Merge
 from agent_runtime.turns.consent import Asked, Consent
@@ -28,9 +27,6 @@ from proto.agent.v1 import agent_pb2
 log = logging.getLogger(__name__)
 
 A = TypeVar("A")
-
-MAX_EVENT_BYTES = 4 * 1024 * 1024
-"""Of an event's own JSON, and of its data; a larger one keeps only its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +169,12 @@ class JournalSink:
         response = self._voice.response(self._turn, self.session_id)
         payload = response.event
         payload.event_type = event.event_type
-        payload.event_json = _bounded(event)
+        payload.event_json = cut.event_json(event)
         payload.kind = event.kind
-        if len(event.data_json) <= MAX_EVENT_BYTES:
-            payload.data_json = event.data_json
+        payload.data_json = cut.data_json(event)
         body = response.SerializeToString()
         wanted = event.kind in self._wanted
         self._journal.append(self._turn.turn, body, wanted=wanted, prompt=prompt)
 
     def _fields(self) -> dict[str, object]:
         return {"request_id": self._turn.request_id}
-
-
-def _bounded(event: BackendEvent) -> bytes:
-    if len(event.event_json) <= MAX_EVENT_BYTES:
-        return event.event_json
-    return msgspec.json.encode({"type": event.event_type, "truncated": True})

@@ -501,7 +501,10 @@ class EventPayload(_message.Message):
     todo.updated, usage, status, other.
     """
     data_json: _builtins.bytes
-    """The fields of that kind as one JSON object, "" when it has none."""
+    """The fields of that kind as one JSON object, "" when it has none. Of more
+    than 4 MiB texts keep their first 65,536 characters, anything else over
+    64 KiB is left out, and it gets "truncated": true.
+    """
     def __init__(
         self,
         *,

@@ -12,6 +12,7 @@ from agent_runtime.journal.journal import Journal
 from agent_runtime.model import BackendEvent, Code, Kind, Outcome, TurnEnd, Usage
 from agent_runtime.server.messages import messages
 from agent_runtime.turns.command import check
+from agent_runtime.turns.cut import MAX_FIELD_BYTES
 from agent_runtime.turns.history import MAX_PART_BYTES
 from proto.agent.v1 import agent_pb2
 from tests.agent_runtime.commands import message
@@ -162,3 +163,18 @@ async def test_pages_are_checked(tmp_path: Path, request_: dict[str, Any]) -> No
     async with bench(tmp_path) as b:
         with pytest.raises(Invalid, match=next(iter(request_))):
             await ask(b.journal, **request_)
+
+
+async def test_a_text_that_was_cut_says_so(tmp_path: Path) -> None:
+    """Its beginning is there, and nobody takes it for all of it."""
+
+    async def shouts(_: ScriptedBackend, content: str, sink: TurnSink) -> TurnEnd:
+        await sink.emit(event(Kind.TEXT, text="x" * 10_000_000, part_id="1"))
+        return TurnEnd(outcome=Outcome.COMPLETED)
+
+    async with bench(tmp_path, shouts) as b:
+        await b.runner.submit(message("r1"))
+        await b.until("r1")
+        told, _ = await ask(b.journal)
+    assert told[1]["text"] == "x" * MAX_FIELD_BYTES
+    assert (told[1]["truncated"], told[1]["outcome"]) == (True, "completed")
