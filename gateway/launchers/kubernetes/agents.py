@@ -38,6 +38,13 @@ class KnownAgent:
     deleted_ms: int | None
 
     @property
+    def holder(self) -> Pod | VolumeClaim:
+        """What carries its facts."""
+        holder = self.claim or self.pod
+        assert holder is not None, "one of them is there"
+        return holder
+
+    @property
     def ready(self) -> bool:
         """Whether a message would be taken now."""
         pod = self.pod

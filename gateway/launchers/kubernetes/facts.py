@@ -107,6 +107,11 @@ def deleted_ms(metadata: Metadata) -> int | None:
     return int(text) if text.isdecimal() else 0
 
 
+def is_being_made(metadata: Metadata) -> bool:
+    """Whether objects of it may be missing, for now or, if its maker is dead, for ever."""
+    return names.MAKING in metadata.annotations
+
+
 def is_going(metadata: Metadata) -> bool:
     """Whether it is marked, or Kubernetes deletes it already."""
     return metadata.deletion_timestamp is not None or deleted_ms(metadata) is not None

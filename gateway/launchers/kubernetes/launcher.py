@@ -78,7 +78,9 @@ class KubernetesLauncher:
             self._maker,
             self._deletion,
             inheritance,
+            self._undoing,
             self._api,
+            make_s=settings.create_timeout,
             every_s=sweep_every_s,
         )
         self._backends: frozenset[str] = frozenset()

@@ -2,7 +2,8 @@
 
 In an order in which a gateway that dies on the way leaves nothing that Kubernetes, or
 the next gateway, would not find an owner or a use for: the volume's claim carries the
-facts from which the pod is made; Secret and Service are owned by one of the two.
+facts from which the pod is made; Secret and Service are owned by one of the two. Whichever
+carries the facts is marked while such objects are still to come (see `sweep`).
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import GatewayError, StartFailed
-from gateway.launchers.kubernetes import belongings, inheritance
+from gateway.launchers.kubernetes import belongings, inheritance, names
 from gateway.launchers.kubernetes.agents import Agents
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.facts import AgentFacts
@@ -51,23 +52,41 @@ class Maker:
             StartFailed: it cannot be made; says why. What was made stays: see `undoing`.
         """
         ends_s = asyncio.get_running_loop().time() + patience_s
-        claim: VolumeClaim | None = None
+        several = bool(env or self._settings.node_host)
+        claim = None
         if self._settings.volume:
-            body = belongings.volume_claim(facts, self._settings)
-            claim = await self._patiently(CLAIMS, body, ends_s)
-            self._agents.saw_claim(claim)
-            if env:
-                await self._patiently(SECRETS, belongings.env_secret(facts, env, claim), ends_s)
-        pod = await self.make_pod(facts, claim=claim, ends_s=ends_s)
+            claim = await self._make_claim(facts, ends_s, marked=several)
+        if env and claim is not None:
+            await self._patiently(SECRETS, belongings.env_secret(facts, env, claim), ends_s)
+        marked = several and claim is None
+        pod = await self.make_pod(facts, claim=claim, ends_s=ends_s, marked=marked)
         if env and claim is None:
             # Kubelet waits for it; the other way round nobody would own it for a while.
             await self._patiently(SECRETS, belongings.env_secret(facts, env, pod), ends_s)
+        if several:
+            await self.made(claim or pod)
         return pod
 
-    async def make_pod(self, facts: AgentFacts, *, claim: VolumeClaim | None, ends_s: float) -> Pod:
+    async def made(self, holder: Pod | VolumeClaim) -> None:
+        """All of its objects are there; `holder` is what carries the facts.
+
+        Raises:
+            GatewayError: that could not be written down.
+        """
+        unmarked = {"metadata": {"uid": holder.metadata.uid, "annotations": {names.MAKING: None}}}
+        if isinstance(holder, Pod):
+            self._agents.saw_pod(await self._api.patch(PODS, holder.metadata.name, unmarked))
+        else:
+            self._agents.saw_claim(await self._api.patch(CLAIMS, holder.metadata.name, unmarked))
+
+    async def make_pod(
+        self, facts: AgentFacts, *, claim: VolumeClaim | None, ends_s: float, marked: bool = False
+    ) -> Pod:
         """The pod alone, with its Service. Of one with a volume the claim is the owner: without
-        it the pod is of no use. Raises as `make`."""
+        it the pod is of no use. `marked`: more is to come. Raises as `make`."""
         body = self._pod(facts, keeps_journal=claim is not None)
+        if marked:
+            _mark(body)
         if claim is not None:
             body["metadata"]["ownerReferences"] = [belongings.owned_by(claim)]
             inheritance.give(claim, body)
@@ -76,6 +95,14 @@ class Maker:
             await self._patiently(SERVICES, belongings.node_port(facts, pod), ends_s)
         self._agents.saw_pod(pod)
         return pod
+
+    async def _make_claim(self, facts: AgentFacts, ends_s: float, *, marked: bool) -> VolumeClaim:
+        body = belongings.volume_claim(facts, self._settings)
+        if marked:
+            _mark(body)
+        claim = await self._patiently(CLAIMS, body, ends_s)
+        self._agents.saw_claim(claim)
+        return claim
 
     async def check(self, facts: AgentFacts) -> None:
         """Whether the cluster would take pods such as ours, its template included.
@@ -105,3 +132,7 @@ class Maker:
                     raise why.as_error() from error
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+
+
+def _mark(body: dict[str, Any]) -> None:
+    body["metadata"]["annotations"] |= {names.MAKING: ""}

@@ -14,16 +14,19 @@ from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.deletion import Deletion
 from gateway.launchers.kubernetes.errors import Stale
-from gateway.launchers.kubernetes.facts import is_going
-from gateway.launchers.kubernetes.fate import is_lost
+from gateway.launchers.kubernetes.facts import is_being_made, is_going
+from gateway.launchers.kubernetes.fate import is_drained, is_lost
 from gateway.launchers.kubernetes.inheritance import Inheritance
 from gateway.launchers.kubernetes.maker import Maker
-from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Pod, VolumeClaim
+from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Object, Pod, VolumeClaim
+from gateway.launchers.kubernetes.undoing import Undoing
 
 _LOG = logging.getLogger(__name__)
 
 RETIRE_S = 40.0
 """Who deletes an agent tells it to retire first; if that gateway dies, another one deletes."""
+HALF_MADE_S = 30.0
+"""So long after its maker must have given up somebody who died over it is waited for."""
 _MAKING_S = 30.0
 """So long a volume may be without a pod because both are just being made."""
 _GAP_S = 0.5
@@ -34,6 +37,8 @@ _PATIENCE_S = 5.0
 class Sweep:
     """Looks every `every_s`, and soon after something changed that needs it. Owns its task.
 
+    `make_s`: how long gateways try to make an agent.
+
     What it looks at is the cache: a round in which nothing has to be done calls nobody.
     """
 
@@ -43,15 +48,19 @@ class Sweep:
         maker: Maker,
         deletion: Deletion,
         inheritance: Inheritance,
+        undoing: Undoing,
         api: ApiServer,
         *,
+        make_s: float,
         every_s: float,
     ) -> None:
         self._agents = agents
         self._maker = maker
         self._deletion = deletion
         self._inheritance = inheritance
+        self._undoing = undoing
         self._api = api
+        self._make_s = make_s
         self._every_s = every_s
         self._due = asyncio.Event()
         self._had_pod: set[str] = set()
@@ -92,6 +101,8 @@ class Sweep:
         try:
             if known.deleted_ms is not None:
                 await self._finish(known, known.deleted_ms)
+            elif is_being_made(known.holder.metadata):
+                await self._complete(known)
             elif known.claim is not None and _lacks_pod(known):
                 await self._bring_back(known, known.claim)
             elif known.claim is not None and known.pod is not None:
@@ -107,6 +118,15 @@ class Sweep:
         """Delete what its gateway did not, because it died or the API server did not answer."""
         if time.time() * 1000 - marked_ms > RETIRE_S * 1000:
             await self._deletion.finish(known)
+
+    async def _complete(self, known: KnownAgent) -> None:
+        """Its maker died on the way, before it could tell anybody of it: so it is undone, and its
+        name is free again. One that works all the same lacks nothing but its maker's word."""
+        if known.answers or (known.pod is not None and is_drained(known.pod)):
+            await self._maker.made(known.holder)
+        elif _age_s(known.holder) > self._make_s + HALF_MADE_S:
+            _LOG.warning("half_made", extra={"agent": known.facts.agent_id})
+            await self._undoing.undo(known.facts)
 
     async def _bring_back(self, known: KnownAgent, claim: VolumeClaim) -> None:
         """The pod of a volume: the journal on it goes on."""
@@ -136,8 +156,8 @@ def _lacks_pod(known: KnownAgent) -> bool:
     return known.claim is not None and (known.pod is None or is_lost(known.pod))
 
 
-def _age_s(claim: VolumeClaim) -> float:
-    made_at = claim.metadata.creation_timestamp
+def _age_s(made: Object) -> float:
+    made_at = made.metadata.creation_timestamp
     return (datetime.now(UTC) - made_at).total_seconds() if made_at else 0.0
 
 

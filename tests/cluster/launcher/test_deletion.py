@@ -1,12 +1,18 @@
 """The end of agents: durable before anything else, finished whoever began it."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.errors import NotFound, Unavailable
-from gateway.launchers.kubernetes import sweep
+from gateway.launchers.kubernetes import names, sweep
 from tests.cluster.launcher.place import KubernetesPlace
+from tests.cluster.outside import gateway_outside
+from tests.cluster.place import Place
 from tests.gateway.launchers.harness import spec
 
 
@@ -52,6 +58,60 @@ async def test_one_that_never_ran_has_nobody_to_say_goodbye_to(place: Kubernetes
         await launcher.reach("a1", timeout_s=20)
     await launcher.retired("a1")
     await gone(place, "pods")
+
+
+@pytest.mark.parametrize("volume", ["", "1Gi"], ids=["pod", "volume"])
+async def test_what_a_gateway_died_over_is_undone(
+    place: KubernetesPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, volume: str
+) -> None:
+    """Killed between the first object of an agent and its Secret: another gateway removes what is
+    there, and the name can be had again; what has its Secret stays, whoever lived to say so."""
+    monkeypatch.setattr(sweep, "HALF_MADE_S", 0.0)
+    home = Place(place.namespace, place.kubectl)
+    own = {"FORGE_AGENT_VOLUME": volume} if volume else {}
+    async with gateway_outside(tmp_path, home, **own) as gateway, no_secrets(place):
+        asked = {"owner_id": "ada", "agent_id": "a1", "env": {"A": "b"}}
+        async with gateway.client() as client, asyncio.TaskGroup() as group:
+            group.create_task(cut_off(client.http.post("/api/v1/agents", json=asked)))
+            await until_marked(home, "pvc" if volume else "pods")
+            await gateway.kill()
+    place.configure(FORGE_CREATE_TIMEOUT="1s", **own)
+    launcher = await place.open()
+    await gone(place, "pods,pvc")
+    assert (await launcher.create(spec(env={"A": "b"}), wait_s=30)).ready
+    kind = "pvc" if volume else "pods"
+    mark = ("annotate", kind, "ada-a1", f"{names.MAKING}=")
+    await asyncio.to_thread(place.kubectl, *mark)
+    await until_marked(home, kind, marked=False)
+    assert (await launcher.get("a1")).ready
+
+
+@asynccontextmanager
+async def no_secrets(place: KubernetesPlace) -> AsyncIterator[None]:
+    """None can be made within the block, for a reason that may pass."""
+    await asyncio.to_thread(place.kubectl, "create", "quota", "none", "--hard=secrets=0")
+    try:
+        await asyncio.to_thread(
+            place.kubectl.wait_for, "quota", "none", "{.status.hard.secrets}", "0".__eq__
+        )
+        yield
+    finally:
+        await asyncio.to_thread(place.kubectl, "delete", "quota", "none")
+
+
+async def until_marked(place: Place, kind: str, *, marked: bool = True) -> None:
+    """As one of which objects are still to come."""
+    async with asyncio.timeout(20):
+        while True:
+            found = await place.objects(kind)
+            if found and marked is (names.MAKING in found[0]["metadata"]["annotations"]):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def cut_off(request: Awaitable[httpx.Response]) -> None:
+    with pytest.raises(httpx.HTTPError):
+        await request
 
 
 async def test_two_deletions_are_one(place: KubernetesPlace) -> None:
