@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.cli import install
-from tests.peers.stub_model import Call, Reply, Say, opencode_config, stub_model
+from tests.peers.stub_model import Call, Reply, Say, Stall, opencode_config, stub_model
 
 _COLOURS = {
     "question": "Which colour?",
@@ -22,6 +22,11 @@ SCRIPTS: Mapping[str, tuple[Reply, ...]] = {
         Call("question", {"questions": [_COLOURS]}),
         Say("Blue it is."),
         Say("Three jars of marmalade."),
+        Stall("One, two"),
+        Say("Twelve in the kitchen."),
+        Stall("Dark"),
+        Call("write", {"filePath": "jars.txt", "content": "kitchen: 12\n"}),
+        Say("Written down."),
     )
 }
 
