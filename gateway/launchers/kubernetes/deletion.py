@@ -9,7 +9,14 @@ from gateway.launchers.kubernetes.agents import Agents, KnownAgent
 from gateway.launchers.kubernetes.api import ApiServer
 from gateway.launchers.kubernetes.errors import Stale
 from gateway.launchers.kubernetes.facts import deleted_ms
-from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Kind, Metadata, ObjectT
+from gateway.launchers.kubernetes.objects import (
+    CLAIMS,
+    PODS,
+    Kind,
+    Metadata,
+    ObjectT,
+    VolumeClaim,
+)
 
 _TRIES = 5
 
@@ -30,8 +37,11 @@ class Deletion:
             NotFound: it is gone, or has been marked.
             Unavailable: it could not be written.
         """
-        if known.claim is not None:
-            self._agents.saw_claim(await self._marked(CLAIMS, known.claim.metadata))
+        claim = known.claim
+        if claim is None and known.pod is not None:
+            claim = await self._unseen_claim(known.pod.metadata)
+        if claim is not None:
+            self._agents.saw_claim(await self._marked(CLAIMS, claim.metadata))
         elif known.pod is not None:
             self._agents.saw_pod(await self._marked(PODS, known.pod.metadata))
 
@@ -51,6 +61,15 @@ class Deletion:
             if claim is not None and claim.metadata.deletion_timestamp is None:
                 # Kubernetes keeps it as long as the pod is there.
                 await self._api.delete(CLAIMS, claim.metadata.name, uid=claim.metadata.uid)
+
+    async def _unseen_claim(self, pod: Metadata) -> VolumeClaim | None:
+        """Pods and claims are watched apart: a pod may have been told before its volume."""
+        for owner in pod.owner_references:
+            if owner.kind == "PersistentVolumeClaim":
+                with contextlib.suppress(NotFound):
+                    claim = await self._api.get(CLAIMS, owner.name)
+                    return claim if claim.metadata.uid == owner.uid else None
+        return None
 
     async def _marked(self, kind: Kind[ObjectT], metadata: Metadata) -> ObjectT:
         for _ in range(_TRIES):

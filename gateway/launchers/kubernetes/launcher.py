@@ -183,7 +183,12 @@ class KubernetesLauncher:
     async def _look_up(self, agent_id: str) -> None:
         """Another gateway may have made it, and the watch not told yet."""
         selector = f"{names.SELECTOR},{names.AGENT_ID}={agent_id}"
-        pods = await self._api.list(PODS, selector=selector, deadline_s=_LOOK_UP_S)
+        claims, pods = await asyncio.gather(
+            self._api.list(CLAIMS, selector=selector, deadline_s=_LOOK_UP_S),
+            self._api.list(PODS, selector=selector, deadline_s=_LOOK_UP_S),
+        )
+        for claim in claims.objects.values():
+            self._claims.saw(claim)
         for pod in pods.objects.values():
             self._pods.saw(pod)
 

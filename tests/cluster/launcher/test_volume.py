@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway.launchers.kubernetes import KubernetesLauncher, sweep
+from gateway.launchers.kubernetes import KubernetesLauncher, names, sweep
 from tests.cluster.launcher.place import KubernetesPlace
 from tests.gateway.launchers.harness import spec, status
 
@@ -17,6 +17,16 @@ async def ready_again(launcher: KubernetesLauncher, pod_uid: str) -> None:
             if known and known.ready and known.pod and known.pod.metadata.uid != pod_uid:
                 return
             await asyncio.sleep(0.05)
+
+
+async def nothing_left(place: KubernetesPlace) -> None:
+    """Neither volume nor pod, and nobody makes a pod again."""
+    kinds = "pods,persistentvolumeclaims"
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name"):
+            await asyncio.sleep(0.1)
+    await asyncio.sleep(3 * sweep._GAP_S)
+    assert await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name") == ""
 
 
 async def test_a_lost_pod_is_made_again_with_its_journal(place: KubernetesPlace) -> None:
@@ -61,9 +71,39 @@ async def test_a_deleted_agents_volume_goes(place: KubernetesPlace) -> None:
     await launcher.delete("a1")
     assert await launcher.list() == []
     await launcher.retired("a1")
-    kinds = "pods,persistentvolumeclaims"
-    async with asyncio.timeout(60):
-        while await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name"):
-            await asyncio.sleep(0.1)
-    await asyncio.sleep(3 * sweep._GAP_S)
-    assert await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name") == ""
+    await nothing_left(place)
+
+
+async def test_a_gateway_that_does_not_know_the_volume_yet_marks_it(
+    place: KubernetesPlace,
+) -> None:
+    """Pods and claims are watched apart. A deletion is one for good, whoever was told what."""
+    place.configure(FORGE_AGENT_VOLUME="1Gi")
+    other = await place.open()
+    await other._claims.close()  # it hears nothing more of them
+    one = await place.open()
+    await one.create(spec(), wait_s=30)
+    async with asyncio.timeout(10):
+        while not await other.list():
+            await asyncio.sleep(0.01)
+    await other.delete("a1")
+    shown = await asyncio.to_thread(
+        place.kubectl, "get", "persistentvolumeclaim", "ada-a1", "--output=yaml"
+    )
+    assert names.DELETED in shown
+    await other.retired("a1")
+    await nothing_left(place)
+
+
+async def test_an_agent_that_waits_for_its_next_pod_is_found(place: KubernetesPlace) -> None:
+    """Also by a gateway that has not been told of its volume: it is there all the time."""
+    place.configure(FORGE_AGENT_VOLUME="1Gi")
+    other = await place.open()
+    for cache in (other._claims, other._pods):
+        await cache.close()
+    one = await place.open()
+    made = await one.create(spec(), wait_s=30)
+    await one.close()
+    await asyncio.to_thread(place.kubectl, "delete", *POD, "--force")
+    found = await other.get("a1")
+    assert (found.created_at, found.ready) == (made.created_at, False)
