@@ -3,7 +3,7 @@
 from collections import deque
 from itertools import islice
 
-from gateway.relay.held import HeldBytes
+from gateway.relay.held import Share
 from proto.agent.v1 import agent_pb2
 
 MAX_TURNS = 1200
@@ -21,13 +21,13 @@ class Overrun(Exception):
 
 
 class Pending:
-    """A queue whose bytes count against the gateway's budget. Its turn alone touches it.
+    """A queue whose bytes count against its host's share of the budget. Its turn alone touches it.
 
     Events wait as bytes: an event that was parsed keeps the memory of the whole
     list it came in, up to 64 times its own.
     """
 
-    def __init__(self, held: HeldBytes) -> None:
+    def __init__(self, held: Share) -> None:
         self._held = held
         self._events: deque[tuple[bytes, bool]] = deque()  # whether it is the final
 

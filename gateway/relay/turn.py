@@ -65,7 +65,7 @@ class Turn:
         self._poster = poster
         self._marks = marks
         self._settled = settled
-        self._pending = Pending(held)
+        self._pending = Pending(held.share(destination.origin if destination else ""))
         self._failures = Failures(max(opened.attempts, 0), opened.first_failure_ms / 1000)
         self._at_hand = 0
         self._one_by_one = 0

@@ -67,12 +67,14 @@ class Line:
     """One call: the gateway's end is a grpc stream to it, the agent's an iterator and `write`.
 
     `opened`: the turns that the gateway has, with their generations: it has read their
-    OpenTurn, and not given them back.
+    OpenTurn, and not given them back. `returned`: those that it has given back; of a turn
+    that was redelivered, the attempt in flight still belongs to the generation before.
     """
 
     def __init__(self, hang_up: Callable[[], None]) -> None:
         """`hang_up` ends the agent's side when the gateway's has gone."""
         self.opened: dict[str, int] = {}
+        self.returned: set[tuple[str, int]] = set()
         self._hang_up = hang_up
         self._up: _Way[relay_pb2.RelayUp] = _Way()
         self._down: _Way[relay_pb2.RelayDown] = _Way()
@@ -117,6 +119,7 @@ class Line:
             return self._ended()
         if down.HasField("turn"):
             self.opened[down.turn.request_id] = down.turn.generation
+            self.returned.discard((down.turn.request_id, down.turn.generation))
         return down
 
     async def write(self, up: relay_pb2.RelayUp) -> None:
@@ -125,6 +128,7 @@ class Line:
         told = up.park if up.HasField("park") else up.abandon
         if self.opened.get(told.request_id) == told.generation:
             del self.opened[told.request_id]
+            self.returned.add((told.request_id, told.generation))
 
     async def done_writing(self) -> None:
         self._up.close()

@@ -90,7 +90,8 @@ class Receivers:
     def _check_owner(self, attempt: Attempt) -> None:
         """Its gateway has to have the turn, and nothing may say that it waits."""
         name, turn = attempt.name, self.journal.turn(attempt.name)
-        if name not in attempt.by.line.opened:
+        given = (name, attempt.generation)
+        if not attempt.generation or given in attempt.by.line.returned:
             self.faults.append(f"{name}: posted after it was given back")
         if attempt.by.lives and attempt.generation == turn.generation:
             if turn.abandoned is not None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -173,6 +175,27 @@ async def test_over_the_budget_of_bytes_turns_are_parked() -> None:
     assert len(set(home.receiver.ids)) == 21
 
 
+async def test_fault_35_hosts_that_hang_take_no_room_from_others() -> None:
+    """Three hosts let turns with full windows and many with one event wait, far more than the
+    gateway may hold: another host's turn has its window, and not one event of it is parked."""
+    patient = replace(POLICY, held_bytes=64_000, room_wait_s=0.05, timeout_s=40.0)
+    async with house(policy=patient) as home, hanging(3) as dead:
+        relay = await attached(home)
+        lost = {f"d{number}": dead[number % 3].url for number in range(90)}
+        for number, (turn, url) in enumerate(lost.items()):
+            relay.open_turn(turn, home.ticket(turn, Target(webhook_url=url)))
+            count = 8 if number < 15 else 1
+            wide = [event(turn, 10 * number + at, session_id="x" * 800) for at in range(count)]
+            relay.events(*wide)
+        await relay.until(lambda: len({park.request_id for park in relay.marks("park")}) > 30)
+        relay.open_turn("t", home.ticket("t"))
+        relay.events(*[event("t", 1000 + seq) for seq in range(9)], final("t", 1009))
+        await relay.acked("t", 1009)
+        assert held_bytes(home) > 64_000 * 0.7
+    assert {park.request_id for park in relay.marks("park")} <= lost.keys()
+    assert len(home.receiver.ids) == 10
+
+
 async def test_bytes_are_given_back_when_a_relay_breaks() -> None:
     """A hundred broken relays leave as much room as none."""
     async with house() as home:
@@ -203,6 +226,16 @@ async def test_fault_06_closing_hands_on_what_the_receiver_asked_for() -> None:
         await closing
         [park] = await relay.marked("park")
         assert park.delay_ms >= 60_000
+
+
+@asynccontextmanager
+async def hanging(count: int) -> AsyncIterator[list[Receiver]]:
+    """So many hosts that never answer."""
+    async with AsyncExitStack() as stack:
+        hosts = [await stack.enter_async_context(Receiver()) for _ in range(count)]
+        for host in hosts:
+            host.default = lambda _: Reply(hang=True)
+        yield hosts
 
 
 async def relay_ended() -> None:
