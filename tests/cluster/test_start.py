@@ -1,15 +1,18 @@
 """Agents that cannot start: what is said of them, and how their turns end."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.outside import gateway_outside
+from tests.cluster.outside import gateway_outside, house_outside
 from tests.cluster.place import Place, finalizers, fresh_place
 from tests.cluster.receiving import NodeReceiver
 from tests.e2e.story import SECRET, of, signed, turn
+from tests.gateway.cli.command import Outcome, forge
+from tests.peers.gateway import GatewayProcess
 
 TOO_LARGE = {"FORGE_AGENT_CPU_REQUEST": "1000", "FORGE_AGENT_CPU": "1000"}
 NO_IMAGE = {"AGENT_IMAGE_TAG": "absent"}
@@ -58,6 +61,36 @@ async def test_turns_of_an_agent_that_never_starts_fail_with_the_reason(
             assert words in final["error"]["message"]
         await place.until_pod(agent, lambda pod: pod is not None and not finalizers(pod))
         assert len(of(receiver, "one")) == len(of(receiver, "two")) == 1
+
+
+async def test_the_terminal_shows_what_keeps_an_agent(tmp_path: Path, place: Place) -> None:
+    """`forge agents create` tells it as it comes, a line each, in the words of scheduler and
+    kubelet; an agent that is not ready in time is deleted again."""
+    async with house_outside(tmp_path, place) as house:
+        unschedulable = await house.gateway(**TOO_LARGE)
+        pulling = await house.gateway(**NO_IMAGE, FORGE_AGENT_IMAGE_PULL_POLICY="Always")
+        waits, pulls = await asyncio.gather(created(unschedulable, "4s"), created(pulling, "4s"))
+        waited, pulled = waits.err.splitlines(), pulls.err.splitlines()
+        assert "Pending, Unschedulable: no node takes it: " in waited[0]
+        assert "Insufficient cpu" in waited[0]
+        assert any(
+            line.startswith("Pending, ErrImagePull: its image cannot be pulled: ")
+            and "localhost/forge-agent:absent" in line
+            for line in pulled[:-1]
+        )
+        for ended, told in ((waits, waited), (pulls, pulled)):
+            assert (ended.status, ended.out) == (1, "")
+            assert "was not ready within 4 s" in told[-1]
+            assert "it is deleted" in told[-1]
+    async with asyncio.timeout(20):
+        while await place.objects("pods"):
+            await asyncio.sleep(0.1)
+
+
+async def created(gateway: GatewayProcess, timeout: str) -> Outcome:
+    """What a terminal shows of it."""
+    env = {"FORGE_URL": gateway.url, "FORGE_USER": "ada"}
+    return await forge("agents", "create", "--timeout", timeout, env=env)
 
 
 async def test_an_agent_over_quota_is_refused_in_words(tmp_path: Path, place: Place) -> None:
