@@ -6,14 +6,20 @@ from gateway.launchers.kubernetes import names
 from gateway.launchers.kubernetes.objects import Pod
 from gateway.launchers.notes import Fate
 
+PATIENCE_S = 30.0
+"""A gateway that has just started has not heard yet of those that answer."""
 
-def fate(pod: Pod, *, answers: bool, start_deadline_s: float, now: datetime) -> Fate:
-    """`answers`: its gRPC has answered since its container started."""
+
+def fate(
+    pod: Pod, *, answers: bool, silent_since: datetime, start_deadline_s: float, now: datetime
+) -> Fate:
+    """`answers`: its gRPC has answered since its container started; `silent_since`: from when on
+    this gateway has had no answer."""
     if is_lost(pod, now=now):
         return "lost"
     if pod.metadata.deletion_timestamp is not None:
         return "ending"
-    if not answers and not is_drained(pod) and now > _due(pod, start_deadline_s):
+    if not answers and not is_drained(pod) and now > _due(pod, silent_since, start_deadline_s):
         return "start_failed"
     return "living"
 
@@ -30,7 +36,8 @@ def is_drained(pod: Pod) -> bool:
     return pod.metadata.annotations.get(names.DRAINED) == pod.metadata.uid
 
 
-def _due(pod: Pod, start_deadline_s: float) -> datetime:
+def _due(pod: Pod, silent_since: datetime, start_deadline_s: float) -> datetime:
     created_at = pod.metadata.creation_timestamp
     assert created_at is not None, "the API server gives every object one"
-    return created_at + timedelta(seconds=start_deadline_s)
+    patience = timedelta(seconds=min(PATIENCE_S, start_deadline_s))
+    return max(created_at + timedelta(seconds=start_deadline_s), silent_since + patience)

@@ -42,6 +42,7 @@ class Notebook:
         self._start_deadline_s = start_deadline_s
         self._states: dict[str, tuple[_Version, PodNotes]] = {}
         self._noted: set[str] = set()
+        self._silent_since: dict[str, datetime] = {}
         self._tell: Callable[[str], None] = lambda _: None
         agents.listen(self._changed)
 
@@ -124,13 +125,23 @@ class Notebook:
             state = _state(pod, facts, why, answers=answers, keeps_journal=keeps_journal)
             made = self._states[facts.agent_id] = (version, state)
         now = datetime.now(UTC)
-        told = fate(pod, answers=answers, start_deadline_s=self._start_deadline_s, now=now)
+        told = fate(
+            pod,
+            answers=answers,
+            silent_since=self._silent_since.get(facts.agent_id, now),
+            start_deadline_s=self._start_deadline_s,
+            now=now,
+        )
         return made[1] if told == "living" else replace(made[1], fate=told)
 
     def _changed(self, agent_id: str) -> None:
         state = self.of(agent_id)
         if state is None:
             self._states.pop(agent_id, None)
+        if state is None or state.answers:
+            self._silent_since.pop(agent_id, None)
+        else:
+            self._silent_since.setdefault(agent_id, datetime.now(UTC))
         if state is not None and (state.notes or not state.drained):
             self._noted.add(agent_id)
         else:

@@ -178,7 +178,28 @@ def test_fate(
         metadata = {"deletionTimestamp": ends_at.isoformat()}
     now = NOW + timedelta(seconds=age_s)
     seen = pod(status, **metadata)
-    assert fate(seen, answers=answers, start_deadline_s=600, now=now) == expected
+    told = fate(seen, answers=answers, silent_since=NOW, start_deadline_s=600, now=now)
+    assert told == expected
+
+
+@pytest.mark.parametrize(
+    ("deadline_s", "silent_s", "expected"),
+    [(600, 29, "living"), (600, 31, "start_failed"), (6, 5, "living"), (6, 7, "start_failed")],
+)
+def test_no_gateway_gives_up_before_it_has_asked(
+    deadline_s: int, silent_s: int, expected: str
+) -> None:
+    """However old the pod is: so long as others are waited for, or as the deadline is."""
+    now = NOW + timedelta(days=1)
+    silent_since = now - timedelta(seconds=silent_s)
+    told = fate(
+        pod({"phase": "Running"}),
+        answers=False,
+        silent_since=silent_since,
+        start_deadline_s=deadline_s,
+        now=now,
+    )
+    assert told == expected
 
 
 @pytest.mark.parametrize(
