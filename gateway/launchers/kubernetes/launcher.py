@@ -80,6 +80,7 @@ class KubernetesLauncher:
             inheritance,
             self._undoing,
             self._api,
+            targets,
             make_s=settings.create_timeout,
             every_s=sweep_every_s,
         )

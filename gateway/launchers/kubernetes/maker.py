@@ -92,9 +92,13 @@ class Maker:
             inheritance.give(claim, body)
         pod = await self._patiently(PODS, body, ends_s)
         if self._settings.node_host:
-            await self._patiently(SERVICES, belongings.node_port(facts, pod), ends_s)
+            await self.make_service(facts, pod, ends_s=ends_s)
         self._agents.saw_pod(pod)
         return pod
+
+    async def make_service(self, facts: AgentFacts, pod: Pod, *, ends_s: float) -> None:
+        """By which a gateway outside of the cluster dials the pod. Raises as `make`."""
+        await self._patiently(SERVICES, belongings.node_port(facts, pod), ends_s)
 
     async def _make_claim(self, facts: AgentFacts, ends_s: float, *, marked: bool) -> VolumeClaim:
         body = belongings.volume_claim(facts, self._settings)

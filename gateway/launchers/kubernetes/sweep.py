@@ -1,6 +1,6 @@
 """Brings back what should be there and removes what should not, whichever gateway left it.
 
-Secrets and Services need none of it: they have owners, Kubernetes removes them.
+Secrets and Services are not removed here: they have owners, Kubernetes does it.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from gateway.launchers.kubernetes.fate import is_drained, is_lost
 from gateway.launchers.kubernetes.inheritance import Inheritance
 from gateway.launchers.kubernetes.maker import Maker
 from gateway.launchers.kubernetes.objects import CLAIMS, PODS, Object, Pod, VolumeClaim
+from gateway.launchers.kubernetes.targets import Targets
 from gateway.launchers.kubernetes.undoing import Undoing
 
 _LOG = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ RETIRE_S = 40.0
 HALF_MADE_S = 30.0
 """So long after its maker must have given up somebody who died over it is waited for."""
 _MAKING_S = 30.0
-"""So long a volume may be without a pod because both are just being made."""
+"""So long a volume may be without a pod, or a pod without its Service: both are just being made."""
 _GAP_S = 0.5
 """At least, between two rounds."""
 _PATIENCE_S = 5.0
@@ -50,6 +51,7 @@ class Sweep:
         inheritance: Inheritance,
         undoing: Undoing,
         api: ApiServer,
+        targets: Targets,
         *,
         make_s: float,
         every_s: float,
@@ -60,6 +62,7 @@ class Sweep:
         self._inheritance = inheritance
         self._undoing = undoing
         self._api = api
+        self._targets = targets
         self._make_s = make_s
         self._every_s = every_s
         self._due = asyncio.Event()
@@ -105,8 +108,8 @@ class Sweep:
                 await self._complete(known)
             elif known.claim is not None and _lacks_pod(known):
                 await self._bring_back(known, known.claim)
-            elif known.claim is not None and known.pod is not None:
-                await self._inheritance.taken(known.pod, known.claim)
+            elif known.pod is not None:
+                await self._look_after_pod(known.pod, known)
         except (NotFound, Conflict):
             return  # it is gone by now, or another gateway was first
         except GatewayError as error:
@@ -143,6 +146,14 @@ class Sweep:
         ends_s = asyncio.get_running_loop().time() + _PATIENCE_S
         await self._maker.make_pod(known.facts, claim=now, ends_s=ends_s)
         _LOG.info("pod_made_again", extra={"agent": agent_id})
+
+    async def _look_after_pod(self, pod: Pod, known: KnownAgent) -> None:
+        if known.claim is not None:
+            await self._inheritance.taken(pod, known.claim)
+        if self._targets.lacks_service(pod) and not is_lost(pod) and _age_s(pod) > _MAKING_S:
+            now_s = asyncio.get_running_loop().time()
+            await self._maker.make_service(known.facts, pod, ends_s=now_s)
+            _LOG.info("service_made_again", extra={"agent": known.facts.agent_id})
 
     async def _clear(self, pod: Pod) -> None:
         """Make way: that pod has ended for good (evicted, or its node is gone)."""

@@ -21,6 +21,10 @@ class Targets:
         ports = [port.node_port for port in service.spec.ports] if service else []
         return _dialled(self._node_host, ports[0]) if ports and ports[0] else None
 
+    def lacks_service(self, pod: Pod) -> bool:
+        """Whether it is to be dialled by a Service that it does not have."""
+        return self._services is not None and self._services.get(pod.metadata.name) is None
+
     def listen(self, listener: Listener[Service]) -> None:
         """Told of Services, where they matter."""
         if self._services is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StartFailed
-from gateway.launchers.kubernetes import KubernetesLauncher
+from gateway.launchers.kubernetes import KubernetesLauncher, sweep
 from tests.cluster.launcher.place import KubernetesPlace
 from tests.gateway.launchers.harness import spec, status
 
@@ -239,3 +239,19 @@ async def test_development_access_by_a_node(place: KubernetesPlace) -> None:
     await launcher.delete("a1")
     await launcher.retired("a1")
     await eventually_nothing(place)
+
+
+async def test_a_pod_without_its_service_gets_it(
+    place: KubernetesPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever made the pod may have died between the two: any gateway makes what is missing."""
+    monkeypatch.setattr(sweep, "_MAKING_S", 1.0)
+    place.configure(NODE_HOST="10.77.0.1")
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=20)
+    await asyncio.to_thread(place.kubectl, "delete", "service", "ada-a1")
+    async with asyncio.timeout(10):
+        while (await launcher.get("a1")).ready:
+            await asyncio.sleep(0.01)
+    assert (await launcher.reach("a1", timeout_s=20)).startswith("10.77.0.1:")
+    assert (await status(place, launcher)).agent_id == "a1"
