@@ -65,7 +65,8 @@ class Lost:
         return self._next_s(pod)
 
     async def vanished(self, agent_id: str) -> None:
-        """The pod is gone, with whatever was not noted on it.
+        """The pod is gone, with whatever was not noted on it. What there is no room for now stays
+        in the ledger: whoever looks at it again calls again.
 
         Raises:
             GatewayError: it may be there after all.
@@ -79,7 +80,10 @@ class Lost:
         else:
             return
         await self._attachments.release(agent_id)
-        notes = [_note(name, held) for name, held in self._ledger.held(agent_id).items()]
+        held = list(self._ledger.held(agent_id).items())[: self._orphans.room]
+        if not held:
+            return
+        notes = [_note(name, turn) for name, turn in held]
         self._ledger.forget(agent_id, [note.request_id for note in notes])
         log.warning("pod_vanished", extra={"agent": agent_id, "turns": len(notes)})
         self._orphans.adopt(agent_id, [self._claims.ending(note, _VANISHED) for note in notes])

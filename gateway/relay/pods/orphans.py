@@ -11,7 +11,7 @@ from gateway.relay.pods.finals import Finals
 log = logging.getLogger(__name__)
 
 MAX_ORPHANS = 1000
-"""Of all agents; what is beyond gets no final, and is logged."""
+"""Of all agents; the ledger keeps what is beyond until there is room."""
 _SHORTEST_WAIT_S = 0.05
 
 
@@ -27,15 +27,16 @@ class Orphans:
         self._claims = claims
         self._tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
 
+    @property
+    def room(self) -> int:
+        """How many more may be adopted."""
+        return MAX_ORPHANS - len(self._tasks)
+
     def adopt(self, agent_id: str, notes: Iterable[Note]) -> None:
-        """Notes as they would have been claimed on the pod."""
+        """Notes as they would have been claimed on the pod; no more than there is room for."""
         for note in notes:
             key = (agent_id, note.request_id)
             if key in self._tasks:
-                continue
-            if len(self._tasks) >= MAX_ORPHANS:
-                fields = {"agent": agent_id, "request_id": note.request_id}
-                log.error("turn_lost_without_final", extra=fields)
                 continue
             task = asyncio.create_task(
                 self._send(agent_id, note), name=f"orphan-{agent_id}-{note.request_id}"

@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import replace
 
 import grpc
+import pytest
 
 from gateway.launchers.kubernetes.note import MAX_BYTES, key, written
+from gateway.relay.pods import orphans
 from gateway.relay.pods.claims import Claims, Loss, unix_ms
 from tests.gateway.delivery.events import event, final
 from tests.gateway.relay.house import AGENT, POLICY
@@ -141,6 +143,26 @@ async def test_young_turns_of_a_pod_that_vanished_are_ended_from_memory() -> Non
         hooks = (await home.receiver.wait(4))[1:]
         assert {hook.id for hook in hooks} == {f"{AGENT}_r1_final"}
         assert len({hook.body for hook in hooks}) == 1
+
+
+async def test_more_orphans_than_are_sent_at_once_come_one_after_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each has its final: what there is no room for waits until others are taken."""
+    monkeypatch.setattr(orphans, "MAX_ORPHANS", 2)
+    async with town(note_after_s=60.0) as home:
+        relay = await home.relayed()
+        for number in range(5):
+            relay.open_turn(f"r{number}", home.ticket(f"r{number}"))
+        await home.agent.noticed.until(lambda: len(home.gateway.ledger.held(AGENT)) == 5)
+        gate = asyncio.Event()
+        home.receiver.default = lambda _: Reply(gate=gate)
+        home.cluster.remove(AGENT)
+        await home.receiver.wait(2)
+        assert len(home.gateway.ledger.held(AGENT)) == 3
+        gate.set()
+        hooks = await home.receiver.wait(5)
+        assert {hook.id for hook in hooks} == {f"{AGENT}_r{number}_final" for number in range(5)}
 
 
 async def test_a_turn_that_no_relay_has_heard_of_is_answered_for() -> None:
