@@ -41,8 +41,8 @@ class TicketBudget:
         (held_bytes,) = connection.execute(_UNSETTLED, (NOTE_BYTES,)).fetchone()
         if held_bytes + more_bytes > most_bytes:
             raise Exhausted(
-                "the turns of this agent that are not settled yet have too many bytes of "
-                f"delivery targets ({held_bytes} of {most_bytes}); repeat later"
+                "the turns of this agent that are not settled yet take the room for notes on "
+                f"its pod ({held_bytes} of {most_bytes} bytes); repeat later"
             )
 
 

@@ -37,7 +37,7 @@ async def settle(journal: Journal, turn: int, name: str, generation: int = 1) ->
 async def refuses(journal: Journal, name: str, size_bytes: int) -> bool:
     """Whether it has no room for such a ticket; what is refused leaves nothing."""
     before = len(journal.turns(limit=100))
-    with pytest.raises(Exhausted, match="delivery targets"):
+    with pytest.raises(Exhausted, match="room for notes"):
         await put(journal, name, size_bytes)
     return len(journal.turns(limit=100)) == before
 

@@ -1,6 +1,7 @@
 """What is measured on the node, case by case."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
@@ -178,7 +179,7 @@ def _times(
     broken: Sequence[str] = (),
 ) -> Row:
     ordered = sorted(taken_ms)
-    p50, p99 = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
+    p50, p99 = (ordered[math.ceil(share * len(ordered)) - 1] for share in (0.5, 0.99))
     told = f"{len(ordered)} times, at most {ordered[-1]:,.0f} ms"
     told = f"{told}, {remark}" if remark else told
     return Row(case=case, p50_ms=p50, p99_ms=p99, goal=goal, remark=told, broken=broken)
