@@ -7,10 +7,17 @@ FROM ${BASE_IMAGE} AS build
 ENV PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /build
 COPY deploy/locks/build.txt deploy/locks/gateway.txt ./
+# Of the Kubernetes client goes what is generated for each kind of object: 120 MB of classes that are
+# imported only when they are named, which nothing here does (launchers/kubernetes/connection.py).
+# What the gateway does import of it is imported here: it must do without.
 RUN python3 -m venv tools \
  && tools/bin/pip install --quiet --require-hashes -r build.txt \
  && python3 -m venv --without-pip /opt/forge \
  && tools/bin/pip --python /opt/forge/bin/python install --quiet --no-compile --require-hashes -r gateway.txt \
+ && find /opt/forge/lib -type f -name '*.py' ! -name __init__.py \
+        \( -path '*/kubernetes/client/*/*' -o -path '*/kubernetes/aio/client/*/*' \) -delete \
+ && /opt/forge/bin/python -B -c 'from kubernetes.aio.client.api_client import ApiClient; \
+from kubernetes.aio.config import incluster_config, kube_config' \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/forge/lib
 COPY pyproject.toml README.md ./
 COPY proto proto
