@@ -196,10 +196,6 @@ class Journal:
         row = self._reader.execute(query, (turn,)).fetchone()
         return Standing(*row) if row else None
 
-    def has_undelivered(self) -> bool:
-        query = f"SELECT 1 FROM turns WHERE {_UNDELIVERED} LIMIT 1"  # noqa: S608 - ours
-        return self._reader.execute(query).fetchone() is not None
-
     def due_in_ms(self) -> int | None:
         """When something is to be delivered: 0 for now; None when there is nothing."""
         now = statements.now_ms()

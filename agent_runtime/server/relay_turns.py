@@ -50,7 +50,7 @@ class RelayTurns:
                 await self._attend(turn)
             if self._windows:
                 idle = False
-            elif not idle and not self._journal.has_undelivered():
+            elif not idle:  # whatever is undelivered is parked
                 await self._write(relay_pb2.RelayDown(idle=relay_pb2.Idle()))
                 idle = True
             changed = await self._watch.changed(timeout_s=self._parked.wait_s(now_ms()))
@@ -176,6 +176,8 @@ class RelayTurns:
 
 
 def _open(turn: Turn) -> relay_pb2.OpenTurn:
+    now = now_ms()
+    failing_ms = max(0, now - turn.first_failure_ms) if turn.first_failure_ms else 0
     return relay_pb2.OpenTurn(
         request_id=turn.request_id,
         ticket=turn.ticket or b"",
@@ -183,5 +185,6 @@ def _open(turn: Turn) -> relay_pb2.OpenTurn:
         acked_seq=turn.acked_seq,
         attempts=turn.attempts,
         first_failure_ms=turn.first_failure_ms,
-        age_ms=max(0, now_ms() - turn.created_ms),
+        age_ms=max(0, now - turn.created_ms),
+        failing_ms=failing_ms,
     )

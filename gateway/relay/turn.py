@@ -66,7 +66,7 @@ class Turn:
         self._marks = marks
         self._settled = settled
         self._pending = Pending(held.share(destination.origin if destination else ""))
-        self._failures = Failures(max(opened.attempts, 0), opened.first_failure_ms / 1000)
+        self._failures = _failures(opened)
         self._at_hand = 0
         self._one_by_one = 0
         self._no_room_for = 0
@@ -252,3 +252,10 @@ class Turn:
 
     def _tell(self, name: str, **fields: object) -> None:
         log.warning(name, extra={"agent": self._agent_id, "request_id": self.request_id, **fields})
+
+
+def _failures(opened: relay_pb2.OpenTurn) -> Failures:
+    """Those before, on this machine's clock."""
+    if opened.attempts <= 0:
+        return NONE_FAILED
+    return Failures(opened.attempts, time.time() - opened.failing_ms / 1000)

@@ -50,7 +50,7 @@ class PeerRelay:
         *,
         generation: int = 1,
         attempts: int = 0,
-        first_failure_ms: int = 0,
+        failing_ms: int = 0,
         age_ms: int = 0,
     ) -> None:
         turn = relay_pb2.OpenTurn(
@@ -58,7 +58,7 @@ class PeerRelay:
             ticket=ticket,
             generation=generation,
             attempts=attempts,
-            first_failure_ms=first_failure_ms,
+            failing_ms=failing_ms,
             age_ms=age_ms,
         )
         self._downs.put_nowait(relay_pb2.RelayDown(turn=turn))

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from proto.agent.v1 import agent_pb2 as proto_dot_agent_dot_v1_dot_agent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aproto/relay/v1/relay.proto\x12\x08relay.v1\x1a\x1aproto/agent/v1/agent.proto\"\x85\x01\n\rSubmitRequest\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.agent.v1.AgentRequest\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12+\n\x08\x64\x65livery\x18\x03 \x01(\x0b\x32\x19.relay.v1.DeliveryOptions\x12\x0e\n\x06waited\x18\x04 \x01(\x08\"5\n\x0f\x44\x65liveryOptions\x12\r\n\x05kinds\x18\x01 \x03(\t\x12\x13\n\x0b\x63oalesce_ms\x18\x02 \x01(\x05\"\xdf\x01\n\x0eSubmitResponse\x12/\n\x06result\x18\x01 \x01(\x0e\x32\x1f.relay.v1.SubmitResponse.Result\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.relay.v1.TurnState\x12\x16\n\x0erelay_attached\x18\x03 \x01(\x08\"`\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x13\n\x0fRESULT_ACCEPTED\x10\x01\x12\x14\n\x10RESULT_DUPLICATE\x10\x02\x12\x13\n\x0fRESULT_CONFLICT\x10\x03\"\xe2\x01\n\x07RelayUp\x12\x1c\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\r.relay.v1.AckH\x00\x12\"\n\x06reject\x18\x02 \x01(\x0b\x32\x10.relay.v1.RejectH\x00\x12\x1e\n\x04park\x18\x03 \x01(\x0b\x32\x0e.relay.v1.ParkH\x00\x12$\n\x07\x61\x62\x61ndon\x18\x04 \x01(\x0b\x32\x11.relay.v1.AbandonH\x00\x12 \n\x05\x61live\x18\x05 \x01(\x0b\x32\x0f.relay.v1.AliveH\x00\x12\"\n\x06\x66\x61iled\x18\x06 \x01(\x0b\x32\x10.relay.v1.FailedH\x00\x42\t\n\x07message\":\n\x03\x41\x63k\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"M\n\x06Reject\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x0e\n\x06status\x18\x04 \x01(\x05\"\x99\x01\n\x04Park\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x10\n\x08\x64\x65lay_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x13\n\x0blast_status\x18\x06 \x01(\x05\x12\x12\n\nlast_error\x18\x07 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x08 \x01(\x08\"f\n\x06\x46\x61iled\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x13\n\x0blast_status\x18\x04 \x01(\x05\x12\x12\n\nlast_error\x18\x05 \x01(\t\"A\n\x07\x41\x62\x61ndon\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x07\n\x05\x41live\"\xa0\x01\n\tRelayDown\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x0f.relay.v1.HelloH\x00\x12\"\n\x04turn\x18\x02 \x01(\x0b\x32\x12.relay.v1.OpenTurnH\x00\x12\"\n\x06\x65vents\x18\x03 \x01(\x0b\x32\x10.relay.v1.EventsH\x00\x12\x1e\n\x04idle\x18\x04 \x01(\x0b\x32\x0e.relay.v1.IdleH\x00\x42\t\n\x07message\"*\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64rained\x18\x02 \x01(\t\"\x91\x01\n\x08OpenTurn\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x11\n\tacked_seq\x18\x04 \x01(\x04\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x18\n\x10\x66irst_failure_ms\x18\x06 \x01(\x03\x12\x0e\n\x06\x61ge_ms\x18\x07 \x01(\x03\"1\n\x06\x45vents\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.agent.v1.AgentResponse\"\x06\n\x04Idle\"Y\n\rReplayRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\tafter_seq\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x42\x0c\n\n_after_seq\"9\n\x0eReplayResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.agent.v1.AgentResponse\"H\n\x10RedeliverRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x0e\n\x06ticket\x18\x03 \x01(\x0c\"?\n\x11RedeliverResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x03\x12\x16\n\x0erelay_attached\x18\x02 \x01(\x08\"2\n\x0cTurnsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\"<\n\rTurnsResponse\x12\x1d\n\x05turns\x18\x01 \x03(\x0b\x32\x0e.relay.v1.Turn\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xe8\x02\n\x04Turn\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.relay.v1.TurnState\x12\"\n\x07outcome\x18\x03 \x01(\x0e\x32\x11.agent.v1.Outcome\x12\x11\n\tfirst_seq\x18\x04 \x01(\x04\x12\x10\n\x08last_seq\x18\x05 \x01(\x04\x12\x11\n\tacked_seq\x18\x06 \x01(\x04\x12)\n\x08\x64\x65livery\x18\x07 \x01(\x0e\x32\x17.relay.v1.DeliveryState\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12\x17\n\x0fnext_attempt_ms\x18\t \x01(\x03\x12\x13\n\x0blast_status\x18\n \x01(\x05\x12\x12\n\nlast_error\x18\x0b \x01(\t\x12\x12\n\ngeneration\x18\x0c \x01(\x03\x12\x15\n\rrejected_seqs\x18\r \x03(\x04\x12\x12\n\ncreated_ms\x18\x0e \x01(\x03\x12\x0e\n\x06ticket\x18\x0f \x01(\x0c\"!\n\x0e\x44rainedRequest\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\"\x11\n\x0f\x44rainedResponse\"!\n\rRetireRequest\x12\x10\n\x08graceful\x18\x01 \x01(\x08\"\x10\n\x0eRetireResponse\" \n\x0cNudgeRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"\x0f\n\rNudgeResponse*l\n\tTurnState\x12\x1a\n\x16TURN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11TURN_STATE_QUEUED\x10\x01\x12\x16\n\x12TURN_STATE_RUNNING\x10\x02\x12\x14\n\x10TURN_STATE_ENDED\x10\x03*\xbb\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45LIVERY_STATE_NONE\x10\x01\x12\x1a\n\x16\x44\x45LIVERY_STATE_PENDING\x10\x02\x12\x19\n\x15\x44\x45LIVERY_STATE_PARKED\x10\x03\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x04\x12\x1c\n\x18\x44\x45LIVERY_STATE_ABANDONED\x10\x05\x32\xbc\x03\n\x0cRelayService\x12;\n\x06Submit\x12\x17.relay.v1.SubmitRequest\x1a\x18.relay.v1.SubmitResponse\x12\x33\n\x05Relay\x12\x11.relay.v1.RelayUp\x1a\x13.relay.v1.RelayDown(\x01\x30\x01\x12=\n\x06Replay\x12\x17.relay.v1.ReplayRequest\x1a\x18.relay.v1.ReplayResponse0\x01\x12\x44\n\tRedeliver\x12\x1a.relay.v1.RedeliverRequest\x1a\x1b.relay.v1.RedeliverResponse\x12\x38\n\x05Turns\x12\x16.relay.v1.TurnsRequest\x1a\x17.relay.v1.TurnsResponse\x12>\n\x07\x44rained\x12\x18.relay.v1.DrainedRequest\x1a\x19.relay.v1.DrainedResponse\x12;\n\x06Retire\x12\x17.relay.v1.RetireRequest\x1a\x18.relay.v1.RetireResponse2H\n\x0cNudgeService\x12\x38\n\x05Nudge\x12\x16.relay.v1.NudgeRequest\x1a\x17.relay.v1.NudgeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aproto/relay/v1/relay.proto\x12\x08relay.v1\x1a\x1aproto/agent/v1/agent.proto\"\x85\x01\n\rSubmitRequest\x12\'\n\x07request\x18\x01 \x01(\x0b\x32\x16.agent.v1.AgentRequest\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12+\n\x08\x64\x65livery\x18\x03 \x01(\x0b\x32\x19.relay.v1.DeliveryOptions\x12\x0e\n\x06waited\x18\x04 \x01(\x08\"5\n\x0f\x44\x65liveryOptions\x12\r\n\x05kinds\x18\x01 \x03(\t\x12\x13\n\x0b\x63oalesce_ms\x18\x02 \x01(\x05\"\xdf\x01\n\x0eSubmitResponse\x12/\n\x06result\x18\x01 \x01(\x0e\x32\x1f.relay.v1.SubmitResponse.Result\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.relay.v1.TurnState\x12\x16\n\x0erelay_attached\x18\x03 \x01(\x08\"`\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x13\n\x0fRESULT_ACCEPTED\x10\x01\x12\x14\n\x10RESULT_DUPLICATE\x10\x02\x12\x13\n\x0fRESULT_CONFLICT\x10\x03\"\xe2\x01\n\x07RelayUp\x12\x1c\n\x03\x61\x63k\x18\x01 \x01(\x0b\x32\r.relay.v1.AckH\x00\x12\"\n\x06reject\x18\x02 \x01(\x0b\x32\x10.relay.v1.RejectH\x00\x12\x1e\n\x04park\x18\x03 \x01(\x0b\x32\x0e.relay.v1.ParkH\x00\x12$\n\x07\x61\x62\x61ndon\x18\x04 \x01(\x0b\x32\x11.relay.v1.AbandonH\x00\x12 \n\x05\x61live\x18\x05 \x01(\x0b\x32\x0f.relay.v1.AliveH\x00\x12\"\n\x06\x66\x61iled\x18\x06 \x01(\x0b\x32\x10.relay.v1.FailedH\x00\x42\t\n\x07message\":\n\x03\x41\x63k\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\"M\n\x06Reject\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x0e\n\x06status\x18\x04 \x01(\x05\"\x99\x01\n\x04Park\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x10\n\x08\x64\x65lay_ms\x18\x04 \x01(\x03\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x13\n\x0blast_status\x18\x06 \x01(\x05\x12\x12\n\nlast_error\x18\x07 \x01(\t\x12\x0f\n\x07\x66\x61ilure\x18\x08 \x01(\x08\"f\n\x06\x46\x61iled\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0b\n\x03seq\x18\x03 \x01(\x04\x12\x13\n\x0blast_status\x18\x04 \x01(\x05\x12\x12\n\nlast_error\x18\x05 \x01(\t\"A\n\x07\x41\x62\x61ndon\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\x0e\n\x06reason\x18\x03 \x01(\t\"\x07\n\x05\x41live\"\xa0\x01\n\tRelayDown\x12 \n\x05hello\x18\x01 \x01(\x0b\x32\x0f.relay.v1.HelloH\x00\x12\"\n\x04turn\x18\x02 \x01(\x0b\x32\x12.relay.v1.OpenTurnH\x00\x12\"\n\x06\x65vents\x18\x03 \x01(\x0b\x32\x10.relay.v1.EventsH\x00\x12\x1e\n\x04idle\x18\x04 \x01(\x0b\x32\x0e.relay.v1.IdleH\x00\x42\t\n\x07message\"*\n\x05Hello\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64rained\x18\x02 \x01(\t\"\xa5\x01\n\x08OpenTurn\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06ticket\x18\x02 \x01(\x0c\x12\x12\n\ngeneration\x18\x03 \x01(\x03\x12\x11\n\tacked_seq\x18\x04 \x01(\x04\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12\x18\n\x10\x66irst_failure_ms\x18\x06 \x01(\x03\x12\x0e\n\x06\x61ge_ms\x18\x07 \x01(\x03\x12\x12\n\nfailing_ms\x18\x08 \x01(\x03\"1\n\x06\x45vents\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.agent.v1.AgentResponse\"\x06\n\x04Idle\"Y\n\rReplayRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x16\n\tafter_seq\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x42\x0c\n\n_after_seq\"9\n\x0eReplayResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.agent.v1.AgentResponse\"H\n\x10RedeliverRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08\x66rom_seq\x18\x02 \x01(\x04\x12\x0e\n\x06ticket\x18\x03 \x01(\x0c\"?\n\x11RedeliverResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x03\x12\x16\n\x0erelay_attached\x18\x02 \x01(\x08\"2\n\x0cTurnsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\"<\n\rTurnsResponse\x12\x1d\n\x05turns\x18\x01 \x03(\x0b\x32\x0e.relay.v1.Turn\x12\x0c\n\x04more\x18\x02 \x01(\x08\"\xe8\x02\n\x04Turn\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\"\n\x05state\x18\x02 \x01(\x0e\x32\x13.relay.v1.TurnState\x12\"\n\x07outcome\x18\x03 \x01(\x0e\x32\x11.agent.v1.Outcome\x12\x11\n\tfirst_seq\x18\x04 \x01(\x04\x12\x10\n\x08last_seq\x18\x05 \x01(\x04\x12\x11\n\tacked_seq\x18\x06 \x01(\x04\x12)\n\x08\x64\x65livery\x18\x07 \x01(\x0e\x32\x17.relay.v1.DeliveryState\x12\x10\n\x08\x61ttempts\x18\x08 \x01(\x05\x12\x17\n\x0fnext_attempt_ms\x18\t \x01(\x03\x12\x13\n\x0blast_status\x18\n \x01(\x05\x12\x12\n\nlast_error\x18\x0b \x01(\t\x12\x12\n\ngeneration\x18\x0c \x01(\x03\x12\x15\n\rrejected_seqs\x18\r \x03(\x04\x12\x12\n\ncreated_ms\x18\x0e \x01(\x03\x12\x0e\n\x06ticket\x18\x0f \x01(\x0c\"!\n\x0e\x44rainedRequest\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\"\x11\n\x0f\x44rainedResponse\"!\n\rRetireRequest\x12\x10\n\x08graceful\x18\x01 \x01(\x08\"\x10\n\x0eRetireResponse\" \n\x0cNudgeRequest\x12\x10\n\x08\x61gent_id\x18\x01 \x01(\t\"\x0f\n\rNudgeResponse*l\n\tTurnState\x12\x1a\n\x16TURN_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11TURN_STATE_QUEUED\x10\x01\x12\x16\n\x12TURN_STATE_RUNNING\x10\x02\x12\x14\n\x10TURN_STATE_ENDED\x10\x03*\xbb\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45LIVERY_STATE_NONE\x10\x01\x12\x1a\n\x16\x44\x45LIVERY_STATE_PENDING\x10\x02\x12\x19\n\x15\x44\x45LIVERY_STATE_PARKED\x10\x03\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x04\x12\x1c\n\x18\x44\x45LIVERY_STATE_ABANDONED\x10\x05\x32\xbc\x03\n\x0cRelayService\x12;\n\x06Submit\x12\x17.relay.v1.SubmitRequest\x1a\x18.relay.v1.SubmitResponse\x12\x33\n\x05Relay\x12\x11.relay.v1.RelayUp\x1a\x13.relay.v1.RelayDown(\x01\x30\x01\x12=\n\x06Replay\x12\x17.relay.v1.ReplayRequest\x1a\x18.relay.v1.ReplayResponse0\x01\x12\x44\n\tRedeliver\x12\x1a.relay.v1.RedeliverRequest\x1a\x1b.relay.v1.RedeliverResponse\x12\x38\n\x05Turns\x12\x16.relay.v1.TurnsRequest\x1a\x17.relay.v1.TurnsResponse\x12>\n\x07\x44rained\x12\x18.relay.v1.DrainedRequest\x1a\x19.relay.v1.DrainedResponse\x12;\n\x06Retire\x12\x17.relay.v1.RetireRequest\x1a\x18.relay.v1.RetireResponse2H\n\x0cNudgeService\x12\x38\n\x05Nudge\x12\x16.relay.v1.NudgeRequest\x1a\x17.relay.v1.NudgeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'proto.relay.v1.relay_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TURNSTATE']._serialized_start=2527
-  _globals['_TURNSTATE']._serialized_end=2635
-  _globals['_DELIVERYSTATE']._serialized_start=2638
-  _globals['_DELIVERYSTATE']._serialized_end=2825
+  _globals['_TURNSTATE']._serialized_start=2547
+  _globals['_TURNSTATE']._serialized_end=2655
+  _globals['_DELIVERYSTATE']._serialized_start=2658
+  _globals['_DELIVERYSTATE']._serialized_end=2845
   _globals['_SUBMITREQUEST']._serialized_start=69
   _globals['_SUBMITREQUEST']._serialized_end=202
   _globals['_DELIVERYOPTIONS']._serialized_start=204
@@ -63,39 +63,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO']._serialized_start=1352
   _globals['_HELLO']._serialized_end=1394
   _globals['_OPENTURN']._serialized_start=1397
-  _globals['_OPENTURN']._serialized_end=1542
-  _globals['_EVENTS']._serialized_start=1544
-  _globals['_EVENTS']._serialized_end=1593
-  _globals['_IDLE']._serialized_start=1595
-  _globals['_IDLE']._serialized_end=1601
-  _globals['_REPLAYREQUEST']._serialized_start=1603
-  _globals['_REPLAYREQUEST']._serialized_end=1692
-  _globals['_REPLAYRESPONSE']._serialized_start=1694
-  _globals['_REPLAYRESPONSE']._serialized_end=1751
-  _globals['_REDELIVERREQUEST']._serialized_start=1753
-  _globals['_REDELIVERREQUEST']._serialized_end=1825
-  _globals['_REDELIVERRESPONSE']._serialized_start=1827
-  _globals['_REDELIVERRESPONSE']._serialized_end=1890
-  _globals['_TURNSREQUEST']._serialized_start=1892
-  _globals['_TURNSREQUEST']._serialized_end=1942
-  _globals['_TURNSRESPONSE']._serialized_start=1944
-  _globals['_TURNSRESPONSE']._serialized_end=2004
-  _globals['_TURN']._serialized_start=2007
-  _globals['_TURN']._serialized_end=2367
-  _globals['_DRAINEDREQUEST']._serialized_start=2369
-  _globals['_DRAINEDREQUEST']._serialized_end=2402
-  _globals['_DRAINEDRESPONSE']._serialized_start=2404
-  _globals['_DRAINEDRESPONSE']._serialized_end=2421
-  _globals['_RETIREREQUEST']._serialized_start=2423
-  _globals['_RETIREREQUEST']._serialized_end=2456
-  _globals['_RETIRERESPONSE']._serialized_start=2458
-  _globals['_RETIRERESPONSE']._serialized_end=2474
-  _globals['_NUDGEREQUEST']._serialized_start=2476
-  _globals['_NUDGEREQUEST']._serialized_end=2508
-  _globals['_NUDGERESPONSE']._serialized_start=2510
-  _globals['_NUDGERESPONSE']._serialized_end=2525
-  _globals['_RELAYSERVICE']._serialized_start=2828
-  _globals['_RELAYSERVICE']._serialized_end=3272
-  _globals['_NUDGESERVICE']._serialized_start=3274
-  _globals['_NUDGESERVICE']._serialized_end=3346
+  _globals['_OPENTURN']._serialized_end=1562
+  _globals['_EVENTS']._serialized_start=1564
+  _globals['_EVENTS']._serialized_end=1613
+  _globals['_IDLE']._serialized_start=1615
+  _globals['_IDLE']._serialized_end=1621
+  _globals['_REPLAYREQUEST']._serialized_start=1623
+  _globals['_REPLAYREQUEST']._serialized_end=1712
+  _globals['_REPLAYRESPONSE']._serialized_start=1714
+  _globals['_REPLAYRESPONSE']._serialized_end=1771
+  _globals['_REDELIVERREQUEST']._serialized_start=1773
+  _globals['_REDELIVERREQUEST']._serialized_end=1845
+  _globals['_REDELIVERRESPONSE']._serialized_start=1847
+  _globals['_REDELIVERRESPONSE']._serialized_end=1910
+  _globals['_TURNSREQUEST']._serialized_start=1912
+  _globals['_TURNSREQUEST']._serialized_end=1962
+  _globals['_TURNSRESPONSE']._serialized_start=1964
+  _globals['_TURNSRESPONSE']._serialized_end=2024
+  _globals['_TURN']._serialized_start=2027
+  _globals['_TURN']._serialized_end=2387
+  _globals['_DRAINEDREQUEST']._serialized_start=2389
+  _globals['_DRAINEDREQUEST']._serialized_end=2422
+  _globals['_DRAINEDRESPONSE']._serialized_start=2424
+  _globals['_DRAINEDRESPONSE']._serialized_end=2441
+  _globals['_RETIREREQUEST']._serialized_start=2443
+  _globals['_RETIREREQUEST']._serialized_end=2476
+  _globals['_RETIRERESPONSE']._serialized_start=2478
+  _globals['_RETIRERESPONSE']._serialized_end=2494
+  _globals['_NUDGEREQUEST']._serialized_start=2496
+  _globals['_NUDGEREQUEST']._serialized_end=2528
+  _globals['_NUDGERESPONSE']._serialized_start=2530
+  _globals['_NUDGERESPONSE']._serialized_end=2545
+  _globals['_RELAYSERVICE']._serialized_start=2848
+  _globals['_RELAYSERVICE']._serialized_end=3292
+  _globals['_NUDGESERVICE']._serialized_start=3294
+  _globals['_NUDGESERVICE']._serialized_end=3366
 # @@protoc_insertion_point(module_scope)

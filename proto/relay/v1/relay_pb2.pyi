@@ -438,7 +438,9 @@ class RelayDown(_message.Message):
     def events(self) -> Global___Events: ...
     @_builtins.property
     def idle(self) -> Global___Idle:
-        """No turn is undelivered any more: the gateway may half-close."""
+        """No turn is open: none is undelivered, or those that are are parked. The
+        gateway may half-close after a while; what comes due then is nudged for.
+        """
 
     def __init__(
         self,
@@ -492,6 +494,7 @@ class OpenTurn(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     FIRST_FAILURE_MS_FIELD_NUMBER: _builtins.int
     AGE_MS_FIELD_NUMBER: _builtins.int
+    FAILING_MS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     ticket: _builtins.bytes
     generation: _builtins.int
@@ -499,11 +502,13 @@ class OpenTurn(_message.Message):
     """The turn's mark, 0 when nothing is settled."""
     attempts: _builtins.int
     """Attempts that failed of the event after the mark, and Unix ms of the first
-    failure (0: none).
+    failure (0: none), for gateways that do not know failing_ms.
     """
     first_failure_ms: _builtins.int
     age_ms: _builtins.int
     """How long the turn has been unsettled."""
+    failing_ms: _builtins.int
+    """How long ago the first failure was: of two machines, clocks may differ."""
     def __init__(
         self,
         *,
@@ -514,10 +519,11 @@ class OpenTurn(_message.Message):
         attempts: _builtins.int = ...,
         first_failure_ms: _builtins.int = ...,
         age_ms: _builtins.int = ...,
+        failing_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_seq", b"acked_seq", "age_ms", b"age_ms", "attempts", b"attempts", "first_failure_ms", b"first_failure_ms", "generation", b"generation", "request_id", b"request_id", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_seq", b"acked_seq", "age_ms", b"age_ms", "attempts", b"attempts", "failing_ms", b"failing_ms", "first_failure_ms", b"first_failure_ms", "generation", b"generation", "request_id", b"request_id", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

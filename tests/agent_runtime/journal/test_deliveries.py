@@ -94,7 +94,7 @@ async def test_redelivering_a_settled_turn_unsettles_it(journal: Journal) -> Non
     await journal.mark(turn, Mark("r1", 2, 2))
     assert not journal.has_unsettled()
     await journal.redeliver("r1", 2, None)
-    assert journal.has_undelivered()
+    assert journal.undelivered()
     with pytest.raises(UnknownTurn):
         await journal.redeliver("r9", 0, None)
 

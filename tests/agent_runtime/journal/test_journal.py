@@ -118,7 +118,7 @@ async def test_a_turn_is_settled_by_the_mark_of_its_final(journal: Journal) -> N
         await journal.finish(number, final(), OUTCOME_COMPLETED)
     assert journal.undelivered() == [turn]
     await journal.mark(turn, Mark("r1", 1, 1, status=403))
-    assert journal.has_undelivered()
+    assert journal.undelivered()
     await journal.mark(turn, Mark("r1", 1, 3))
     assert not journal.has_unsettled()
     assert journal.rejected(turn) == [1]
@@ -128,9 +128,9 @@ async def test_fault_03_an_abandoned_turn_is_settled_but_goes_on(journal: Journa
     """410 ends the deliveries, never the turn."""
     turn = (await journal.accept(message("r1"))).turn.turn
     await journal.abandon(turn, request_id="r1", generation=2, reason="stale")
-    assert journal.has_undelivered()
+    assert journal.undelivered()
     await journal.abandon(turn, request_id="r1", generation=1, reason="410")
-    assert not journal.has_undelivered()
+    assert not journal.undelivered()
     journal.append(turn, event())
     await journal.finish(turn, final(), OUTCOME_COMPLETED)
     assert not journal.has_unsettled()

@@ -89,6 +89,21 @@ async def test_a_parked_turn_is_opened_when_it_is_due_and_not_before(agent: Agen
         assert now_ms() >= parked_ms + 400
         assert held.opened.attempts == 1
         assert parked_ms <= held.opened.first_failure_ms <= parked_ms + 400
+        assert 400 <= held.opened.failing_ms <= now_ms() - parked_ms
+
+
+async def test_with_nothing_but_parked_turns_a_relay_may_go(agent: Agent) -> None:
+    """It is told that it is idle, each time anew; what comes due meanwhile it still gets."""
+    await agent.emit(2)
+    async with relayed(agent) as gateway:
+        for _ in range(2):
+            await gateway.until_pending("r1", 2)
+            assert not gateway.idle.is_set()
+            gateway.park("r1", delay_ms=300)
+            async with asyncio.timeout(10):
+                await gateway.idle.wait()
+            assert agent.journal.turn("r1").delivery(now_ms()) == relay_pb2.DELIVERY_STATE_PARKED
+        await gateway.until_pending("r1", 2)
 
 
 async def test_failures_are_counted_until_the_mark_moves(agent: Agent) -> None:

@@ -1,7 +1,6 @@
 """Turns that wait: in their agent's journal, not here."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -62,10 +61,24 @@ async def test_a_parked_turn_costs_nothing() -> None:
         relay.events(final("r2", 6))
         await relay.acked("r2", 6)
         assert len(home.receiver.hooks) == 3
-        relay.open_turn("r1", home.ticket("r1"), attempts=1, first_failure_ms=now_ms())
+        relay.open_turn("r1", home.ticket("r1"), attempts=1)
         relay.events(event(seq=2), event(seq=3), event(seq=4), final(seq=5))
         await relay.acked("r1", 5)
     assert home.receiver.ids[3:] == [*[f"{AGENT}_{seq}" for seq in (2, 3, 4)], f"{AGENT}_r1_final"]
+
+
+async def test_a_relay_with_nothing_but_parked_turns_ends() -> None:
+    """Not even a stream is left of turns that wait for long; their agent nudges."""
+    async with house(policy=LEAVING, linger_s=0.05) as home:
+        home.receiver.script.append(Reply(status=503))
+        relay = await attached(home)
+        relay.open_turn("r1", home.ticket("r1"))
+        relay.events(event(seq=1), event(seq=2))
+        await relay.marked("park")
+        relay.idle()
+        await relay.until(lambda: relay.ended)
+        await asyncio.wait_for(relay_ended(), 5)
+        assert not home.attachments.relays(AGENT)
 
 
 async def test_a_failure_that_is_repeated_soon_is_told() -> None:
@@ -88,12 +101,12 @@ async def test_waits_go_on_growing_where_they_were() -> None:
     async with house(policy=policy) as home:
         home.receiver.script.append(Reply(status=500))
         relay = await attached(home)
-        relay.open_turn("r1", home.ticket("r1"), attempts=39, first_failure_ms=now_ms())
+        relay.open_turn("r1", home.ticket("r1"), attempts=39)
         relay.events(event(seq=1))
         [park] = await relay.marked("park")
         assert park.delay_ms > 1000
         home.receiver.script.extend([Reply(), Reply(status=500), Reply()])
-        relay.open_turn("r1", home.ticket("r1"), attempts=40, first_failure_ms=now_ms())
+        relay.open_turn("r1", home.ticket("r1"), attempts=40)
         relay.events(event(seq=1), event(seq=2))
         await relay.acked("r1", 2)
         assert len(relay.marks("park")) == 1
@@ -111,8 +124,8 @@ async def test_a_spent_budget_abandons_the_turn(
     async with house(policy=policy) as home:
         home.receiver.script.append(Reply(status=502))
         relay = await attached(home)
-        since_ms = now_ms() - failing_for_s * 1000
-        relay.open_turn("r1", home.ticket("r1"), attempts=attempts, first_failure_ms=since_ms)
+        failing_ms = failing_for_s * 1000
+        relay.open_turn("r1", home.ticket("r1"), attempts=attempts, failing_ms=failing_ms)
         relay.events(event(seq=1), final(seq=2))
         [abandon] = await relay.marked("abandon")
     assert "502" in abandon.reason
@@ -243,10 +256,6 @@ async def relay_ended() -> None:
     tasks = [task for task in asyncio.all_tasks() if task.get_name() == f"relay-{AGENT}"]
     if tasks:
         await asyncio.wait(tasks)
-
-
-def now_ms() -> int:
-    return int(time.time() * 1000)
 
 
 def short_turn(number: int) -> tuple[agent_pb2.AgentResponse, ...]:
