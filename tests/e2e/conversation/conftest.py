@@ -29,7 +29,7 @@ async def place(tmp_path: Path, model: StubModel, binary: Path) -> AsyncIterator
     settings = {
         "FORGE_BACKEND": "opencode",
         "FORGE_OPENCODE_BIN": str(binary),
-        "OPENCODE_CONFIG_CONTENT": opencode_config(model.url),
+        "OPENCODE_CONFIG_CONTENT": opencode_config(model.url, models=("stub-model", "other-model")),
     }
     install.prepare_home(tmp_path)
     async with house(tmp_path, **settings) as made:

@@ -11,9 +11,10 @@ import pytest
 
 from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 from tests.e2e.conversation.talk import LIMIT_S, Talk
-from tests.e2e.conversation.test_prompts import touch
+from tests.e2e.conversation.test_prompts import touch, workspace
 from tests.peers.files import PNG
-from tests.peers.stub_model import MODEL, Say, StubModel
+from tests.peers.gateway import House
+from tests.peers.stub_model import MODEL, Call, Say, Stall, StubModel
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -49,6 +50,9 @@ class Direct:
         assert responses[-1].is_final
         return responses
 
+    async def say(self, content: str, **more: Any) -> list[agent_pb2.AgentResponse]:
+        return await self.send(send_message=agent_pb2.SendMessageRequest(content=content, **more))
+
     async def status(self) -> agent_pb2.GetStatusResponse:
         request = agent_pb2.GetStatusRequest(prompts=True)
         status: agent_pb2.GetStatusResponse = await self._stub.GetStatus(
@@ -62,6 +66,12 @@ class Direct:
                 await asyncio.sleep(0.1)
         (prompt,) = prompts
         return prompt
+
+    async def until_said(self, text: str) -> None:
+        """The turn that runs has said it."""
+        async with asyncio.timeout(LIMIT_S):
+            while text not in str(await self.messages()):
+                await asyncio.sleep(0.1)
 
     async def messages(self) -> list[dict[str, Any]]:
         request = agent_pb2.MessagesRequest()
@@ -98,3 +108,46 @@ async def test_everything_goes_by_grpc_too(agent: Direct, model: StubModel) -> N
     user, assistant = await agent.messages()
     assert user["attachments"] == [{"filename": "a.png", "mime_type": "image/png"}]
     assert (assistant["text"], assistant["outcome"]) == ("Done.", "completed")
+
+
+async def test_a_question_is_answered_by_grpc(agent: Direct, model: StubModel) -> None:
+    """With the answers in the order of its questions."""
+    options = [{"label": "A", "description": "a"}, {"label": "B", "description": "b"}]
+    question = {"question": "Which?", "header": "Pick", "options": options}
+    model.script(Call("question", {"questions": [question]}), Say("Done."))
+    turn = asyncio.create_task(agent.say("ask me"))
+    prompt = await agent.asked()
+    assert json.loads(prompt.data_json)["questions"][0]["question"] == "Which?"
+    answers = [agent_pb2.Chosen(answers=["B"])]
+    reply = agent_pb2.ReplyRequest(prompt_id=prompt.prompt_id, answers=answers)
+    (answered,) = await agent.send(reply=reply)
+    assert answered.complete.success
+    assert (await turn)[-1].outcome == agent_pb2.OUTCOME_COMPLETED
+    assert "B" in str(model.requests[-1]["messages"][-1]["content"])
+
+
+async def test_a_turn_makes_way_by_grpc(
+    agent: Direct, place: House, talk: Talk, model: StubModel
+) -> None:
+    """`now` under another model and mode, both in effect; then a fork, which remembers."""
+    bypass = agent_pb2.SetPermissionModeRequest(mode="bypassPermissions")
+    (mode,) = await agent.send(set_permission_mode=bypass)
+    model.script(Stall("Hm"), touch("b"), Say("At once."))
+    slow = asyncio.create_task(agent.say("dawdle"))
+    await agent.until_said("Hm")
+    (chosen,) = await agent.send(set_model=agent_pb2.SetModelRequest(model="stub/other-model"))
+    assert mode.complete.success
+    assert chosen.complete.success
+    status = await agent.status()
+    told = (status.current_model, status.permission_mode)
+    assert told == ("stub/other-model", "bypassPermissions")
+    now = await agent.say("remember the word MEDLAR", when="now")
+    assert now[-1].outcome == agent_pb2.OUTCOME_COMPLETED
+    assert (await slow)[-1].outcome == agent_pb2.OUTCOME_INTERRUPTED
+    assert model.requests[-1]["model"] == "other-model"
+    assert (workspace(place, talk) / "b").exists()
+    (forked,) = await agent.send(new_session=agent_pb2.NewSessionRequest(fork=True))
+    assert forked.session_id not in ("", now[-1].session_id)
+    model.script(Say("It was."))
+    assert (await agent.say("which word?"))[-1].session_id == forked.session_id
+    assert "MEDLAR" in str(model.requests[-1]["messages"])
