@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli import install
+from tests.e2e.conversation.talk import Talk, kinds
 from tests.e2e.story import SECRET, first_seen, signed, text, turn, whole
 from tests.peers.gateway import Client, House, house
 from tests.peers.processes import runtimes
@@ -17,6 +18,7 @@ from tests.peers.receiver import Receiver
 from tests.peers.stub_model import (
     ANTHROPIC_MODEL,
     KEY,
+    Call,
     Say,
     Stall,
     StubModel,
@@ -34,6 +36,16 @@ class Stage:
     agents_model: str
     house: House
     model: StubModel
+
+    async def agent(self, client: Client) -> str:
+        more = {"model": self.agents_model} if self.agents_model else {}
+        return await client.create(backend=self.backend, **more)
+
+    def run(self, command: str) -> Call:
+        """As the model asks for it."""
+        if self.backend == "claude_code":
+            return Call("Bash", {"command": command, "description": "run"})
+        return Call("exec_command", {"cmd": command, "yield_time_ms": 30_000})
 
 
 @pytest.fixture
@@ -90,8 +102,7 @@ async def test_a_killed_runtime_resumes_the_session(
 
     The agent's CLI has the keys of its own provider and of no other.
     """
-    more = {"model": stage.agents_model} if stage.agents_model else {}
-    agent = await client.create(backend=stage.backend, **more)
+    agent = await stage.agent(client)
     stage.model.script(Say("Noted.", think="Hm."))
     first = await say(client, receiver, agent, "remember the word QUINCE")
     assert first[-1]["outcome"] == "completed"
@@ -121,3 +132,43 @@ async def test_a_killed_runtime_resumes_the_session(
     assert "QUINCE" in text(after)
     assert after[-1]["session_id"] == first[-1]["session_id"] != ""
     assert "remember the word QUINCE" in str(stage.model.requests[-1])
+
+
+@pytest.mark.parametrize("stage", ["claude_code", "codex"], indirect=True)
+async def test_a_permission_is_answered_over_http(stage: Stage, client: Client) -> None:
+    """The list has it, and says what it wants; one answer lets it run, another comes too late."""
+    talk = Talk(client, await stage.agent(client))
+    here = stage.house.state / "agents" / talk.agent / "workspace" / "here"
+    stage.model.script(stage.run("touch here"), Say("Done."))
+    turn = await talk.send("touch it")
+    (prompt,) = await talk.asked()
+    assert (prompt["kind"], prompt["request_id"]) == ("permission", turn)
+    assert "touch here" in str(prompt["input"])
+    assert not here.exists()
+    path = f"prompts/{prompt['prompt_id']}"
+    assert (await talk.post(path, decision="once")).status_code == 202
+    assert (await talk.post(path, decision="reject")).status_code == 409
+    payloads = await talk.whole(turn)
+    assert payloads[-1]["outcome"] == "completed"
+    (answered,) = kinds(payloads, "permission.answered")
+    assert (answered["prompt_id"], answered["decision"]) == (prompt["prompt_id"], "once")
+    assert here.exists()
+
+
+@pytest.mark.parametrize("stage", ["codex"], indirect=True)
+async def test_a_message_now_joins_the_turn_that_runs(stage: Stage, client: Client) -> None:
+    """Codex can be steered: the message's own turn is over at once, its policy holds in the
+    running one, the model hears of it there, and nothing is interrupted."""
+    talk = Talk(client, await stage.agent(client))
+    stage.model.script(stage.run("touch one"), stage.run("touch two"), Say("Steered."))
+    turn = await talk.send("touch it")
+    (prompt,) = await talk.asked()
+    policy = {"rules": [{"tool": prompt["tool"], "action": "deny"}]}
+    (steered,) = await talk.say("Look at 4711.", when="now", policy=policy)
+    assert (steered["outcome"], steered["is_final"]) == ("completed", True)
+    assert (await talk.post(f"prompts/{prompt['prompt_id']}", decision="once")).status_code == 202
+    payloads = await talk.whole(turn)
+    assert (payloads[-1]["outcome"], text(payloads)[-8:]) == ("completed", "Steered.")
+    decisions = [answered["decision"] for answered in kinds(payloads, "permission.answered")]
+    assert decisions == ["once", "reject"]
+    assert "4711" in str(stage.model.requests[-1])
