@@ -58,7 +58,10 @@ async def test_a_whole_conversation(
 async def test_now_takes_the_place_of_what_runs(
     place: House, talk: Talk, model: StubModel, tmp_path: Path
 ) -> None:
-    """Where the CLI cannot be steered the running turn ends, and this one goes before the queue."""
+    """Where the CLI cannot be steered the running turn ends, and this one goes before the queue.
+
+    /interrupt ends one for nothing else.
+    """
     async with chatting(place, talk, tmp_path) as shown:
         model.script(Stall("Hm"), Say("First."), Say("Then."))
         shown.press(b"dawdle" + ENTER)
@@ -72,3 +75,8 @@ async def test_now_takes_the_place_of_what_runs(
         await shown.until_row("completed in", times=2)
         said = [row for row in shown.rows if row in ("First.", "Then.")]
         assert said == ["First.", "Then."]
+        model.script(Stall("Hm again"))
+        shown.press(b"dawdle" + ENTER)
+        await shown.until_row("Hm again")
+        shown.press(b"/interrupt" + ENTER)
+        await shown.until_row("■ interrupted in", times=2)

@@ -210,6 +210,19 @@ async def test_a_turn_from_elsewhere_is_joined(peer: ScriptedGateway, tmp_path: 
         assert peer.bodies("POST", "/interrupt")[0]["target"] == "req_other"
 
 
+async def test_an_interrupt_is_typed_too(peer: ScriptedGateway, tmp_path: Path) -> None:
+    """/interrupt ends the turn that runs, as Ctrl-C does, and the conversation goes on."""
+    async with chatting(peer, tmp_path) as shown:
+        turn = await say(shown, peer, "one")
+        peer.tell(turn, [text("begun\n")])
+        await shown.until_row("begun")
+        shown.press(b"/interrupt" + ENTER)
+        await shown.until_row("■ interrupted in")
+        assert [body["target"] for body in peer.bodies("POST", "/interrupt")] == [turn]
+        peer.tell(await say(shown, peer, "two"), [text("2\n"), COMPLETED])
+        await shown.until_row("completed in")
+
+
 async def test_queued_and_now(peer: ScriptedGateway, tmp_path: Path) -> None:
     """A message behind a running turn is told to wait; /now says it at once."""
     async with chatting(peer, tmp_path) as shown:
