@@ -85,6 +85,7 @@ class LiveStatus:
     uptime_ms: int
     capabilities: tuple[str, ...] = ()
     usage: Usage | None = None
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ class CommandKind(IntEnum):
     SET_MODEL = 5
     REPLY = 16
     NEW_SESSION = 17
+    SET_POLICY = 18
 
     @property
     def queued(self) -> bool:

@@ -13,11 +13,12 @@ from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend, BackendContext
 from agent_runtime.backends.registry import load
 from agent_runtime.errands import Errands
-from agent_runtime.errors import Invalid, SettingsError
+from agent_runtime.errors import SettingsError
 from agent_runtime.journal.journal import Journal
 from agent_runtime.journal.ticket_budget import VOLATILE_MAX_BYTES, TicketBudget
 from agent_runtime.memory import MemoryGroup
 from agent_runtime.processes import Processes
+from agent_runtime.server import terms
 from agent_runtime.server.agent_service import AgentService
 from agent_runtime.server.folders import lived_in
 from agent_runtime.server.groups import JournalledGroups
@@ -33,7 +34,6 @@ from agent_runtime.server.usage import Usage
 from agent_runtime.settings import Settings
 from agent_runtime.turns.diffs import Diffs
 from agent_runtime.turns.drained import Drained
-from agent_runtime.turns.policy import Policy
 from agent_runtime.turns.runner import Runner
 from agent_runtime.turns.snapshots import Snapshots
 from agent_runtime.workspace.git import Git
@@ -83,8 +83,8 @@ class _Runtime:
             journal=journal,
             drained=self._drained,
             backend=_backend(settings, env, journal, errands),
-            mode=PermissionMode.parse(_permission_mode(settings, journal)),
-            policy=_policy(settings),
+            mode=PermissionMode.parse(terms.permission_mode(settings, journal)),
+            policy=terms.policy(settings, journal),
             snapshots=self._snapshots,
             turn_limit_s=settings.turn_limit_s,
             grace_s=settings.grace_s,
@@ -249,8 +249,8 @@ def _backend(
         home=home,
         env=settings.cli_env(env) | ({"HOME": str(home)} if settings.in_pod else {}),
         options={name: value for name, value in env.items() if name.startswith(prefix)},
-        model=journal.fact("model") or settings.model,
-        permission_mode=_permission_mode(settings, journal),
+        model=terms.model(settings, journal),
+        permission_mode=terms.permission_mode(settings, journal),
         session_id=journal.fact(f"session:{settings.backend}"),
         processes=Processes(JournalledGroups(journal).record, MemoryGroup.own(), errands),
     )
@@ -261,17 +261,6 @@ def _ticket_budget(settings: Settings) -> TicketBudget:
     """Where a journal goes with its pod, notes stand in for it."""
     bounded = settings.in_pod and settings.volatile
     return TicketBudget(VOLATILE_MAX_BYTES if bounded else None)
-
-
-def _policy(settings: Settings) -> Policy:
-    try:
-        return Policy.read(settings.policy)
-    except Invalid as error:
-        raise SettingsError(f"FORGE_POLICY: {error}") from error
-
-
-def _permission_mode(settings: Settings, journal: Journal) -> str:
-    return journal.fact("permission_mode") or settings.permission_mode
 
 
 def _socket_of(address: str) -> Path | None:

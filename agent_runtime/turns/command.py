@@ -8,7 +8,7 @@ from agent_runtime.errors import Invalid
 from agent_runtime.journal.rows import Command, CommandKind
 from agent_runtime.turns.attachments import check_attachments
 from agent_runtime.turns.policy import Policy
-from proto.agent.v1.agent_pb2 import AgentRequest, ReplyRequest
+from proto.agent.v1.agent_pb2 import AgentRequest, ReplyRequest, SendMessageRequest
 from proto.relay.v1.relay_pb2 import DeliveryOptions
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -28,6 +28,7 @@ _KINDS = {
     "set_model": CommandKind.SET_MODEL,
     "reply": CommandKind.REPLY,
     "new_session": CommandKind.NEW_SESSION,
+    "set_policy": CommandKind.SET_POLICY,
 }
 
 
@@ -98,16 +99,11 @@ def _check_fields(command: AgentRequest) -> None:
     if not REQUEST_ID.fullmatch(command.request_id):
         raise Invalid("request_id: 1 to 128 of A-Z a-z 0-9 _ - are needed")
     if command.HasField("send_message"):
-        if not command.send_message.content:
-            raise Invalid("content: must not be empty")
-        if command.send_message.timeout_ms < 0:
-            raise Invalid("timeout_ms: must not be negative")
-        if command.send_message.when not in ("", "queue", "now"):
-            raise Invalid("when: queue or now is needed")
-        Policy.of(command.send_message.policy)
-        check_attachments(command.send_message.attachments)
+        _check_message(command.send_message)
     if command.HasField("set_permission_mode") and command.set_permission_mode.mode not in MODES:
         raise Invalid(f"mode: one of {', '.join(MODES)} is needed")
+    if command.HasField("set_policy"):
+        Policy.of(command.set_policy.policy)
     if command.HasField("set_model") and not MODEL.fullmatch(command.set_model.model):
         raise Invalid("model: 1 to 256 printable characters without spaces are needed")
     if command.HasField("reply"):
@@ -115,6 +111,17 @@ def _check_fields(command: AgentRequest) -> None:
     target = command.interrupt.target if command.HasField("interrupt") else ""
     if target and not REQUEST_ID.fullmatch(target):
         raise Invalid("target: a request_id is needed")
+
+
+def _check_message(message: SendMessageRequest) -> None:
+    if not message.content:
+        raise Invalid("content: must not be empty")
+    if message.timeout_ms < 0:
+        raise Invalid("timeout_ms: must not be negative")
+    if message.when not in ("", "queue", "now"):
+        raise Invalid("when: queue or now is needed")
+    Policy.of(message.policy)
+    check_attachments(message.attachments)
 
 
 def _check_reply(reply: ReplyRequest) -> None:

@@ -79,6 +79,9 @@ class Conduct:
                 await self._backend.set_permission_mode(request.set_permission_mode.mode)
                 self._mode = PermissionMode.parse(request.set_permission_mode.mode)
                 await self._journal.put_fact("permission_mode", request.set_permission_mode.mode)
+            case CommandKind.SET_POLICY:
+                self._policy = Policy.of(request.set_policy.policy)
+                await self._journal.put_fact("policy", self._policy.text)
             case CommandKind.REPLY:
                 self._waiting.answer(request.reply)
             case _:

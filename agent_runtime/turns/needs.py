@@ -37,5 +37,7 @@ def _needed(request: AgentRequest) -> Iterator[Capability]:
                 yield Capability.QUESTIONS
             else:
                 yield Capability.PERMISSIONS
+        case "set_policy":
+            yield Capability.PERMISSIONS
         case "set_permission_mode":
             yield Capability.SET_PERMISSION_MODE

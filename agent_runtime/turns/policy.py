@@ -1,5 +1,6 @@
 """What is decided without asking the user, by tool; before the permission mode."""
 
+import math
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -59,6 +60,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         except msgspec.ValidationError as error:
             raise Invalid(f"policy: {error}") from error
 
+    @property
+    def text(self) -> str:
+        """As `read` takes it; never ""."""
+        return msgspec.json.encode(self).decode()
+
+    @property
+    def told(self) -> agent_pb2.Policy:
+        """As `of` takes it."""
+        return agent_pb2.Policy(
+            rules=[agent_pb2.Rule(tool=rule.tool, action=rule.action) for rule in self.rules],
+            timeout_ms=math.ceil((self.timeout_s or 0) * 1000),
+            on_timeout=self.on_timeout,
+        )
+
     def over(self, base: "Policy") -> "Policy":
         """Both, this one first."""
         return Policy(
@@ -74,6 +89,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def action(self, tool: str) -> Action | None:
         """Of the first rule that matches; None where none does."""
         return next(_matching(self.rules, tool), None)
+
+
+NO_POLICY = Policy()
 
 
 def _matching(rules: Iterable[Rule], tool: str) -> Iterator[Action]:

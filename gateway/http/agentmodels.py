@@ -19,7 +19,7 @@ from gateway.http.forms import (
     VariableName,
     VariableValue,
 )
-from gateway.http.policy import PolicyBody
+from gateway.http.policy import PolicyAnswer, PolicyBody, shown
 from gateway.model import Agent, LiveStatus, Phase, Usage
 
 Env = Annotated[
@@ -57,6 +57,7 @@ class ChangeAgent(Body, frozen=True, kw_only=True):
 
     model: ModelChange | UnsetType = UNSET
     permission_mode: PermissionMode | UnsetType = UNSET
+    policy: PolicyBody | UnsetType = UNSET
 
 
 class CreateQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +91,7 @@ class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An agent. Texts that would be empty are absent; the last eight come with `refresh=true`."""
+    """An agent. Texts that would be empty are absent; the last nine come with `refresh=true`."""
 
     user_id: str
     agent_id: str
@@ -112,6 +113,7 @@ class AgentAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         tuple[str, ...], Meta(description="What its backend can do, sorted")
     ] = ()
     usage: Annotated[UsageAnswer, Meta(description="Of all its turns together")] | UnsetType = UNSET
+    policy: PolicyAnswer | UnsetType = UNSET
 
 
 class AgentList(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +140,7 @@ def answer_of(agent: Agent, status: LiveStatus | None = None) -> AgentAnswer:
     live: dict[str, Any] = {}
     if status is not None:
         live = {name: getattr(status, name) for name in LiveStatus.__slots__}
-        live["usage"] = _usage(status.usage)
+        live |= {"usage": _usage(status.usage), "policy": shown(status.policy)}
     return AgentAnswer(
         user_id=agent.user_id,
         agent_id=agent.agent_id,

@@ -24,7 +24,7 @@ from gateway.http.agentmodels import (
 from gateway.http.commands import Commands, new_request_id
 from gateway.http.forms import plain
 from gateway.http.operations import Answer, Call, Operation, json_response
-from gateway.http.policy import policy_text
+from gateway.http.policy import policy_of, policy_text
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent, AgentSpec, LiveStatus
 
@@ -92,6 +92,7 @@ class AgentsResource:
                 answers={
                     201: Answer(what="It is made and ready", model=AgentAnswer, example=EXAMPLE)
                 },
+                errors=(422,),
             ),
             Operation(
                 method="GET",
@@ -122,7 +123,7 @@ class AgentsResource:
                 method="PATCH",
                 path=ONE,
                 name="changeAgent",
-                summary="Set model and permission mode for the next message on",
+                summary="Set model, permission mode and policy for the next message on",
                 handler=self._change,
                 query=OwnerQuery,
                 body=ChangeAgent,
@@ -193,6 +194,8 @@ class AgentsResource:
             await self._commands.set_model(agent, new_request_id(), model)
         if mode:
             await self._commands.set_permission_mode(agent, new_request_id(), mode)
+        if (policy := policy_of(call.body.policy)) is not None:
+            await self._commands.set_policy(agent, new_request_id(), policy)
         return await self._refreshed(agent)
 
     async def _delete(self, call: Call[DeleteQuery, None]) -> Response:

@@ -67,6 +67,8 @@ class Commands(Protocol):
 
     async def set_permission_mode(self, agent: Agent, request_id: str, mode: str) -> Accepted: ...
 
+    async def set_policy(self, agent: Agent, request_id: str, policy: Policy) -> Accepted: ...
+
     async def reply(
         self,
         agent: Agent,

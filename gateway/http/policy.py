@@ -33,6 +33,29 @@ class PolicyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ) = UNSET
 
 
+class RuleAnswer(msgspec.Struct, frozen=True):
+    tool: str
+    action: Action
+
+
+class PolicyAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """As it was given."""
+
+    rules: tuple[RuleAnswer, ...] = ()
+    timeout_s: float | UnsetType = UNSET
+    on_timeout: Literal["", "reject", "allow"] = ""
+
+
+def shown(policy: Policy | None) -> PolicyAnswer | UnsetType:
+    if policy is None:
+        return UNSET
+    return PolicyAnswer(
+        rules=tuple(RuleAnswer(tool, action) for tool, action in policy.rules),
+        timeout_s=policy.timeout_ms / 1000 if policy.timeout_ms else UNSET,
+        on_timeout=policy.on_timeout,
+    )
+
+
 def policy_of(body: PolicyBody | UnsetType) -> Policy | None:
     """None where none is given."""
     if body is UNSET:

@@ -1,36 +1,50 @@
 """What a caller gives for a new agent, refused where no launcher could use it."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-from gateway.errors import BadRequest, UnknownBackend
+from gateway.errors import BadRequest, UnknownBackend, Unsupported
 from gateway.model import AgentSpec
 
 MAX_ENV_BYTES = 64 * 1024
 """Of the names and values given for one agent."""
 
 _BACKENDS = "agent_runtime.backends"
-"""Entry-point group; only the names in it are of interest here."""
+_ASKING = "agent_runtime.backends.permissions"
+"""Entry-point groups; only the names in them are of interest here."""
 _RESERVED = re.compile(r"FORGE_.*|AGENT_ID|AGENT_CWD|AGENT_MODEL|PERMISSION_MODE|PORT")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def installed_backends() -> frozenset[str]:
-    """Their names. Blocking."""
-    return frozenset(entry_points(group=_BACKENDS).names)
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Those that are installed. `asking`: what has the capability `permissions`."""
+
+    names: frozenset[str] = frozenset()
+    asking: frozenset[str] = frozenset()
+
+    @classmethod
+    def installed(cls) -> "Backends":
+        """Blocking."""
+        names, asking = (entry_points(group=group).names for group in (_BACKENDS, _ASKING))
+        return cls(frozenset(names), frozenset(asking))
 
 
-def check(spec: AgentSpec, backends: Collection[str]) -> None:
+def check(spec: AgentSpec, backends: Backends) -> None:
     """Refuse what cannot be passed on, or would speak for the launcher.
 
     Raises:
         UnknownBackend: lists the known ones.
+        Unsupported: a policy for a backend that never asks.
         BadRequest: names the field and, of `env`, the variable.
     """
-    if spec.backend not in backends:
-        known = ", ".join(sorted(backends))
+    if spec.backend not in backends.names:
+        known = ", ".join(sorted(backends.names))
         raise UnknownBackend(f"backend: there is no {spec.backend[:64]!r} here, but {known}")
+    if spec.policy and spec.backend not in backends.asking:
+        raise Unsupported(f"policy: the backend {spec.backend!r} has no 'permissions'")
     _check_env(spec.env)
     for field, value in (("model", spec.model), ("permission_mode", spec.permission_mode)):
         if "\0" in value:

@@ -42,6 +42,7 @@ class Launcher(Protocol):
         Raises:
             Conflict: the agent_id exists.
             UnknownBackend: no backend of that name.
+            Unsupported: a policy, of a backend that never asks.
             StartFailed: it cannot be made or was not ready in time; nothing is left behind.
         """
         ...

@@ -135,6 +135,12 @@ class Accept:
         request = agent_pb2.AgentRequest(request_id=request_id, set_permission_mode=asked)
         return await self._command(agent, request, None, None)
 
+    async def set_policy(self, agent: Agent, request_id: str, policy: Policy) -> Accepted:
+        """In place of the agent's, for the next message on. Raises as `message`."""
+        asked = agent_pb2.SetPolicyRequest(policy=_told_policy(policy))
+        request = agent_pb2.AgentRequest(request_id=request_id, set_policy=asked)
+        return await self._command(agent, request, None, None)
+
     async def reply(
         self,
         agent: Agent,

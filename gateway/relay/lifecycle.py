@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 import grpc
+import msgspec
 
 from gateway.delivery.payload import moment
-from gateway.errors import GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.keyring import Keyring
 from gateway.launchers.protocol import Launcher
-from gateway.model import Agent, LiveStatus, OpenPrompt, Usage
+from gateway.model import Agent, LiveStatus, OpenPrompt, Policy, Usage
 from gateway.relay.attach import Attachments
 from gateway.relay.links import Links, bearer, translate
 from gateway.relay.timing import STANDARD, Timing
@@ -66,6 +67,7 @@ class Lifecycle:
             uptime_ms=told.uptime_ms,
             capabilities=tuple(told.capabilities),
             usage=_usage(told.usage) if told.HasField("usage") else None,
+            policy=_policy(told.policy) if told.HasField("policy") else None,
         )
 
     async def prompts(self, agent: Agent) -> Sequence[OpenPrompt]:
@@ -149,6 +151,21 @@ class Lifecycle:
             await self._launcher.retired(agent_id)
         except GatewayError as error:
             log.warning("end_postponed", extra={"agent": agent_id, "reason": str(error)})
+
+
+def _policy(told: agent_pb2.Policy) -> Policy:
+    """Raises Unavailable where it says what no gateway of this version knows."""
+    try:
+        return msgspec.convert(
+            {
+                "rules": [(rule.tool, rule.action) for rule in told.rules],
+                "timeout_ms": told.timeout_ms,
+                "on_timeout": told.on_timeout,
+            },
+            Policy,
+        )
+    except msgspec.ValidationError as error:
+        raise Unavailable(f"the agent tells of a policy that is not understood: {error}") from error
 
 
 def _usage(told: agent_pb2.Usage) -> Usage:

@@ -84,7 +84,7 @@ class KubernetesLauncher:
             make_s=settings.create_timeout,
             every_s=sweep_every_s,
         )
-        self._backends: frozenset[str] = frozenset()
+        self._backends = given.Backends()
 
     @property
     def nudge_bind(self) -> str:
@@ -162,7 +162,7 @@ class KubernetesLauncher:
             await self._deletion.finish(known)
 
     async def _start(self) -> None:
-        self._backends = await asyncio.to_thread(given.installed_backends)
+        self._backends = await asyncio.to_thread(given.Backends.installed)
         await self._api.open()
         for reflector in (self._services, self._pods, self._claims, self._events):
             if reflector is not None:
@@ -205,7 +205,7 @@ class KubernetesLauncher:
 
     def _sample(self) -> AgentFacts:
         """Of an agent that is never made."""
-        backend = min(self._backends, default="command")
+        backend = min(self._backends.names, default="command")
         spec = AgentSpec(agent_id=f"check-{secrets.token_hex(4)}", user_id="forge", backend=backend)
         return self._facts(spec)
 

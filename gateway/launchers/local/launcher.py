@@ -56,7 +56,7 @@ class LocalLauncher:
         )
         self._seen: dict[str, Sighting] = {}
         self._unseen: Collection[str] = ()
-        self._backends: frozenset[str] = frozenset()
+        self._backends = given.Backends()
         self._nudge: NudgeSocket | None = None
 
     @property
@@ -71,7 +71,7 @@ class LocalLauncher:
     async def start(self) -> None:
         await asyncio.to_thread(self._folders.prepare)
         await asyncio.to_thread(sockets.prepare, self._sockets)
-        self._backends = await asyncio.to_thread(given.installed_backends)
+        self._backends = await asyncio.to_thread(given.Backends.installed)
         self._nudge = await asyncio.to_thread(NudgeSocket.reserve, self._sockets)
         self._sweep.start()
 

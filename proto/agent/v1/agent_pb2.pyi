@@ -83,6 +83,7 @@ class AgentRequest(_message.Message):
     SET_MODEL_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
     NEW_SESSION_FIELD_NUMBER: _builtins.int
+    SET_POLICY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Names the turn; [A-Za-z0-9_-]{1,128}. Empty: the agent makes one."""
     @_builtins.property
@@ -97,6 +98,8 @@ class AgentRequest(_message.Message):
     def reply(self) -> Global___ReplyRequest: ...
     @_builtins.property
     def new_session(self) -> Global___NewSessionRequest: ...
+    @_builtins.property
+    def set_policy(self) -> Global___SetPolicyRequest: ...
     def __init__(
         self,
         *,
@@ -107,12 +110,13 @@ class AgentRequest(_message.Message):
         set_model: Global___SetModelRequest | None = ...,
         reply: Global___ReplyRequest | None = ...,
         new_session: Global___NewSessionRequest | None = ...,
+        set_policy: Global___SetPolicyRequest | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "new_session", b"new_session", "reply", b"reply", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "new_session", b"new_session", "reply", b"reply", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode", "set_policy", b"set_policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "new_session", b"new_session", "reply", b"reply", "request_id", b"request_id", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "interrupt", b"interrupt", "new_session", b"new_session", "reply", b"reply", "request_id", b"request_id", "send_message", b"send_message", "set_model", b"set_model", "set_permission_mode", b"set_permission_mode", "set_policy", b"set_policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["send_message", "interrupt", "set_permission_mode", "set_model", "reply", "new_session"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["send_message", "interrupt", "set_permission_mode", "set_model", "reply", "new_session", "set_policy"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -415,6 +419,30 @@ class SetModelRequest(_message.Message):
 Global___SetModelRequest: _TypeAlias = SetModelRequest  # noqa: Y015
 
 @_typing.final
+class SetPolicyRequest(_message.Message):
+    """In place of the agent's policy, from the next prompt on; an empty one takes it
+    away.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> Global___Policy: ...
+    def __init__(
+        self,
+        *,
+        policy: Global___Policy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPolicyRequest: _TypeAlias = SetPolicyRequest  # noqa: Y015
+
+@_typing.final
 class AgentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -630,6 +658,7 @@ class GetStatusResponse(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     PROMPTS_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     agent_id: _builtins.str
     session_id: _builtins.str
     state: Global___AgentState.ValueType
@@ -654,6 +683,10 @@ class GetStatusResponse(_message.Message):
     def usage(self) -> Global___Usage:
         """Of all turns together; absent while none has told any."""
 
+    @_builtins.property
+    def policy(self) -> Global___Policy:
+        """The agent's own; absent when it has none."""
+
     def __init__(
         self,
         *,
@@ -668,10 +701,11 @@ class GetStatusResponse(_message.Message):
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         prompts: _abc.Iterable[Global___OpenPrompt] | None = ...,
         usage: Global___Usage | None = ...,
+        policy: Global___Policy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "capabilities", b"capabilities", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "prompts", b"prompts", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_id", b"agent_id", "backend", b"backend", "capabilities", b"capabilities", "current_model", b"current_model", "latest_seq", b"latest_seq", "permission_mode", b"permission_mode", "policy", b"policy", "prompts", b"prompts", "session_id", b"session_id", "state", b"state", "uptime_ms", b"uptime_ms", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

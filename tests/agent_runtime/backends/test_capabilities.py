@@ -1,7 +1,10 @@
 """A backend has the capabilities that it declares, and no others."""
 
+from importlib.metadata import entry_points
+
 import pytest
 
+from agent_runtime.backends import registry
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.model import Kind
@@ -22,6 +25,14 @@ async def test_it_can_do_what_it_declares(rig: Rig) -> None:
         assert isinstance(rig, CommandRig)
         seen = await _show_command(rig)
     assert sorted(seen) == sorted(rig.make().capabilities)
+
+
+def test_gateways_are_told_who_asks(rig: Rig) -> None:
+    """The entry points by which a policy is refused at creation are the truth."""
+    backend = rig.make()
+    asks = Capability.PERMISSIONS in backend.capabilities
+    declared = entry_points(group=f"{registry.GROUP}.permissions").names
+    assert (backend.name in declared) == asks
 
 
 async def _show_command(rig: CommandRig) -> frozenset[Capability]:

@@ -37,6 +37,7 @@ def runner_of(
     mode: PermissionMode = PermissionMode.ACCEPT_EDITS,
     policy: Policy | None = None,
     looks: Snapshots | None = None,
+    turn_limit_s: float = 30,
 ) -> Runner:
     return Runner(
         journal=journal,
@@ -45,7 +46,7 @@ def runner_of(
         mode=mode,
         policy=policy or Policy(),
         snapshots=looks or snapshots(journal, folder),
-        turn_limit_s=30,
+        turn_limit_s=turn_limit_s,
         grace_s=0.2,
     )
 

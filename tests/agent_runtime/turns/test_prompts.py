@@ -235,6 +235,25 @@ async def test_a_messages_policy_comes_first(tmp_path: Path) -> None:
     assert asks.decisions == [Decision.REJECT, Decision.REJECT]
 
 
+async def test_a_policy_is_changed_for_the_next_prompt(tmp_path: Path) -> None:
+    """The turn that runs keeps the one it began with; what is set is kept with the journal."""
+    asks = Asks(BASH)
+    own = agent_pb2.Policy(rules=[agent_pb2.Rule(tool="ba*", action="deny")], timeout_ms=1500)
+    change = agent_pb2.SetPolicyRequest(policy=own)
+    async with bench(tmp_path, asks) as b:
+        await b.runner.submit(message("r1"))
+        await until_open(b)
+        await b.runner.submit(check(agent_pb2.AgentRequest(request_id="s1", set_policy=change)))
+        assert (await b.until("s1")).complete.success
+        await b.runner.submit(reply("a1", "p1", "once"))
+        await b.until("r1")
+        assert asks.decisions == [Decision.ONCE]
+        await b.runner.submit(message("r2"))
+        await b.until("r2")
+        assert asks.decisions == [Decision.REJECT]
+        assert Policy.read(b.journal.fact("policy")).told == own
+
+
 async def test_edits_need_no_answer_under_accept_edits(tmp_path: Path) -> None:
     """What only changes files is allowed, the rest is asked."""
     asks = Asks(EDIT, BASH)
@@ -292,6 +311,7 @@ def test_replies_are_checked(told: agent_pb2.ReplyRequest, word: str) -> None:
         check(agent_pb2.AgentRequest(request_id="a1", reply=told))
 
 
+@pytest.mark.parametrize("command", ["send_message", "set_policy"])
 @pytest.mark.parametrize(
     "policy",
     [
@@ -301,8 +321,10 @@ def test_replies_are_checked(told: agent_pb2.ReplyRequest, word: str) -> None:
         agent_pb2.Policy(on_timeout="explode"),
     ],
 )
-def test_policies_are_checked(policy: agent_pb2.Policy) -> None:
+def test_policies_are_checked(policy: agent_pb2.Policy, command: str) -> None:
     """A rule that nobody understands must not be one that allows."""
-    send = agent_pb2.SendMessageRequest(content="x", policy=policy)
+    request = agent_pb2.AgentRequest(request_id="r1")
+    request.send_message.content = "x"
+    getattr(request, command).policy.CopyFrom(policy)
     with pytest.raises(Invalid, match="policy"):
-        check(agent_pb2.AgentRequest(request_id="r1", send_message=send))
+        check(request)

@@ -24,6 +24,11 @@ class Talk:
             f"/api/v1/agents/{self.agent}/{path}", params={"user_id": self.client.user}, json=body
         )
 
+    async def patch(self, **body: Any) -> httpx.Response:
+        return await self.client.http.patch(
+            f"/api/v1/agents/{self.agent}", params={"user_id": self.client.user}, json=body
+        )
+
     async def get(self, path: str, **query: Any) -> httpx.Response:
         return await self.client.http.get(
             f"/api/v1/agents/{self.agent}/{path}", params={"user_id": self.client.user, **query}

@@ -94,6 +94,36 @@ async def test_policies_decide(client: Client, place: House, model: StubModel) -
     assert (workspace(place, talk) / "a").exists()
 
 
+async def test_a_policy_is_changed(place: House, talk: Talk, model: StubModel) -> None:
+    """From the next message on; shown, kept by the next runtime, taken away by an empty one."""
+    policy = {"rules": [{"tool": "ba*", "action": "deny"}], "timeout_s": 60.0}
+    assert (await talk.patch(policy=policy)).json()["policy"] == policy
+    place.kill_runtimes()
+    model.script(touch("a"), Say("Well."))
+    (answered,) = kinds(await talk.say("touch it"), "permission.answered")
+    assert answered["decision"] == "reject"
+    assert "policy" not in (await talk.patch(policy={})).json()
+    model.script(touch("a"), Say("Well."))
+    turn = await talk.send("touch it")
+    (prompt,) = await talk.asked()
+    await talk.post(f"prompts/{prompt['prompt_id']}", decision="once")
+    await talk.whole(turn)
+
+
+async def test_a_backend_that_never_asks_takes_no_policy(client: Client) -> None:
+    """422 naming the capability, at creation before anything is made; nothing is ignored."""
+    policy = {"rules": [{"tool": "*", "action": "deny"}]}
+    asked = {"owner_id": client.user, "backend": "command", "policy": policy}
+    refused = await client.http.post("/api/v1/agents", json=asked)
+    assert (await client.http.get(f"/api/v1/agents?user_id={client.user}")).json()["total"] == 0
+    talk = Talk(client, await client.create(backend="command"))
+    answers = [refused, await talk.patch(policy=policy)]
+    answers.append(await talk.post("messages", content="true", policy=policy))
+    for answer in answers:
+        assert (answer.status_code, answer.json()["error"]) == (422, "unsupported")
+        assert "'permissions'" in answer.json()["message"]
+
+
 async def test_time_runs_out(talk: Talk, model: StubModel) -> None:
     """The turn goes on with a refusal, and an answer is too late."""
     model.script(touch("a"), Say("Well."))

@@ -7,9 +7,7 @@ from tests.peers.stub_model import MODEL, Say, Stall, StubModel
 
 
 async def patch(talk: Talk, **body: str) -> tuple[int, dict[str, object]]:
-    answer = await talk.client.http.patch(
-        f"/api/v1/agents/{talk.agent}", params={"user_id": talk.client.user}, json=body
-    )
+    answer = await talk.patch(**body)
     return answer.status_code, answer.json()
 
 

@@ -160,6 +160,9 @@ class ScriptedCommands:
     async def set_permission_mode(self, agent: Agent, request_id: str, mode: str) -> Accepted:
         return await self._accept(agent.agent_id, request_id, mode=mode)
 
+    async def set_policy(self, agent: Agent, request_id: str, policy: Policy) -> Accepted:
+        return await self._accept(agent.agent_id, request_id, policy=policy)
+
     async def reply(
         self,
         agent: Agent,
@@ -212,6 +215,7 @@ class ScriptedLifecycle:
             uptime_ms=1234,
             capabilities=("permissions", "usage"),
             usage=Usage(input_tokens=7, output_tokens=8, cost_usd=0.5),
+            policy=Policy(rules=(("web*", "deny"),), timeout_ms=1500),
         )
 
     async def delete(self, agent_id: str, *, graceful: bool) -> None:

@@ -128,6 +128,7 @@ async def test_refresh_adds_what_the_agent_says(door: Door) -> None:
         "uptime_ms": 1234,
         "capabilities": ["permissions", "usage"],
         "usage": {"input_tokens": 7, "output_tokens": 8, "cost_usd": 0.5},
+        "policy": {"rules": [{"tool": "web*", "action": "deny"}], "timeout_s": 1.5},
     }
     for failure in (Unavailable("no answer"), Exhausted("full"), KeyringError("key k1 is missing")):
         door.lifecycle.failure = failure

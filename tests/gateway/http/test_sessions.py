@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadRequest, Unavailable, Unsupported
+from gateway.model import Policy
 from tests.gateway.http.conftest import Door
 
 AGENT = "/api/v1/agents/a1?user_id=ada"
@@ -26,6 +27,20 @@ async def test_model_and_mode_are_set(door: Door) -> None:
     assert model["request_id"] != mode["request_id"]
 
 
+async def test_a_policy_is_set(door: Door) -> None:
+    """As it is given, in place of the one before; none at all is one, too."""
+    policy = {
+        "rules": [{"tool": "web*", "action": "deny"}],
+        "timeout_s": 1.5,
+        "on_timeout": "allow",
+    }
+    for change in (policy, {}):
+        assert (await door.http.patch(AGENT, json={"policy": change})).status_code == 200
+    given, none = (command["policy"] for command in door.commands.sent)
+    assert given == Policy(rules=(("web*", "deny"),), timeout_ms=1500, on_timeout="allow")
+    assert none == Policy()
+
+
 async def test_a_change_of_nothing_shows_the_agent(door: Door) -> None:
     """No command is sent; an agent that does not answer is shown without its live fields."""
     door.lifecycle.failure = Unavailable("no answer")
@@ -40,9 +55,11 @@ async def test_a_change_of_nothing_shows_the_agent(door: Door) -> None:
         ({"model": ""}, "model: a model in the backend's own form"),
         ({"model": "a b"}, "model: a model in the backend's own form"),
         ({"permission_mode": "yolo"}, "permission_mode: `default`, `acceptEdits` or"),
+        ({"policy": {"rules": [{"tool": "bash", "action": "maybe"}]}}, "policy.rules[0].action"),
+        ({"policy": {"rule": []}}, "policy"),
     ],
 )
-async def test_changes_are_checked(door: Door, change: dict[str, str], words: str) -> None:
+async def test_changes_are_checked(door: Door, change: dict[str, Any], words: str) -> None:
     """400 with the field's name, before anything is changed."""
     answer = await door.http.patch(AGENT, json=change)
     assert answer.status_code == 400

@@ -52,6 +52,7 @@ def spec(
     user_id: str = "ada",
     backend: str = "command",
     permission_mode: str = "acceptEdits",
+    policy: str = "",
     env: Mapping[str, str] | None = None,
 ) -> AgentSpec:
     """What most tests ask for."""
@@ -60,6 +61,7 @@ def spec(
         user_id=user_id,
         backend=backend,
         permission_mode=permission_mode,
+        policy=policy,
         env=env or {},
     )
 

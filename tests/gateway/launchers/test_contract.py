@@ -14,6 +14,7 @@ from gateway.errors import (
     StartFailed,
     Unavailable,
     UnknownBackend,
+    Unsupported,
 )
 from gateway.launchers.protocol import Launcher
 from gateway.model import Agent
@@ -104,6 +105,14 @@ async def test_unknown_backend_lists_the_known(place: Place) -> None:
     launcher = await place.open()
     with pytest.raises(UnknownBackend, match=r"'nope'.*command"):
         await launcher.create(spec(backend="nope"), wait_s=20)
+    assert await launcher.list() == []
+
+
+async def test_a_policy_needs_a_backend_that_asks(place: Place) -> None:
+    """What would be ignored is refused before anything is made, naming the capability."""
+    launcher = await place.open()
+    with pytest.raises(Unsupported, match=r"policy: .*'command' has no 'permissions'"):
+        await launcher.create(spec(policy='{"timeout_s":1}'), wait_s=20)
     assert await launcher.list() == []
 
 
