@@ -4,6 +4,7 @@
     prompt       one prompt, from the user's message to its result
     asking       what the CLI asks, carried to the sink and back
     cli          the process, its control requests, its version
+    forks        sessions that are to begin as others, on disk
     turn         what one prompt has come to, told by the events alone (no I/O)
     meaning      kind and data of an event                         (no I/O)
     asked        what an event asks, and what is answered          (no I/O)

@@ -1,12 +1,12 @@
 """The `claude_code` backend."""
 
-import uuid
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from agent_runtime.backends.capability import Capability
-from agent_runtime.backends.claude_code.cli import PROGRAM, Cli, Launch, Session
+from agent_runtime.backends.claude_code.cli import PROGRAM, Cli, Launch
 from agent_runtime.backends.claude_code.config import LOGIN, has_credentials
+from agent_runtime.backends.claude_code.forks import Forks
 from agent_runtime.backends.claude_code.merging import merged
 from agent_runtime.backends.claude_code.prompt import Prompt
 from agent_runtime.backends.cli_backend import CliBackend
@@ -42,8 +42,9 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
     def __init__(self, context: BackendContext, binary: str) -> None:
         super().__init__(PROGRAM.name, context)
         self._workspace = context.workspace
-        self._launcher = Launch(binary, context)
-        self._session = Session(context.session_id)
+        self._forks = Forks(context.home)
+        self._launcher = Launch(binary, context, self._forks)
+        self._session_id = context.session_id
 
     @classmethod
     def probe(cls, env: Mapping[str, str]) -> Usability:
@@ -57,13 +58,14 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
         return merged(first, second)
 
     async def _launch(self) -> Cli:
-        return await self._launcher.start(model=self._model, session=self._session)
+        return await self._launcher.start(model=self._model, session_id=self._session_id)
 
     async def _begin_session(self, cli: Cli, *, fork: bool) -> str:
         """The CLI is started anew for the next prompt; of a fresh one it then tells the id."""
         await cli.end()
-        self._session = Session(str(uuid.uuid4()), self._session.id) if fork else Session()
-        return self._session.id
+        before = self._session_id if fork else ""
+        self._session_id = self._forks.begin(before) if before else ""
+        return self._session_id
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         await cli.use_model(self._model)
@@ -74,4 +76,4 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
             return await prompt.run(message)
         finally:
             if prompt.session_id:
-                self._session = Session(prompt.session_id)
+                self._session_id = prompt.session_id

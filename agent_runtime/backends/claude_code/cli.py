@@ -1,8 +1,6 @@
 """The process `claude`: started, greeted, asked by control requests."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,6 +9,7 @@ from agent_runtime.backends.binary import Program
 from agent_runtime.backends.claude_code import shapes
 from agent_runtime.backends.claude_code.config import Home
 from agent_runtime.backends.claude_code.events import answer_to
+from agent_runtime.backends.claude_code.forks import Forks, is_session
 from agent_runtime.backends.piped_cli import PipedCli, starting
 from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.backends.shape import shape
@@ -32,15 +31,8 @@ _ARGUMENTS = (
 _BOOT_LIMIT_S = 60.0
 _CALL_LIMIT_S = 30.0
 _FORK = ("--fork-session", "--session-id")
-_SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """The conversation: its id, "" for a new one; `fork_of`: how it begins if it is not there."""
-
-    id: str = ""
-    fork_of: str = ""
+_MAX_FORKS = 100
+"""Of forks, each of the one before."""
 
 
 class Cli(PipedCli):
@@ -87,12 +79,13 @@ class Cli(PipedCli):
 class Launch:
     """How the CLI is started: the binary, its folders and its environment."""
 
-    def __init__(self, binary: str, context: BackendContext) -> None:
+    def __init__(self, binary: str, context: BackendContext, forks: Forks) -> None:
         self._binary = binary
+        self._forks = forks
         self._context = context
         self._home = Home(context.home)
 
-    async def start(self, *, model: str, session: Session) -> Cli:
+    async def start(self, *, model: str, session_id: str) -> Cli:
         """One that goes on with that session, if it still knows it.
 
         Raises:
@@ -103,22 +96,32 @@ class Launch:
             self._home.prepare(self._context.env)
         except OSError as error:
             raise BackendUnusable(f"the folder of claude cannot be made: {error}") from error
-        argv = [self._binary, *_ARGUMENTS, *self._choices(model, session)]
+        argv = [self._binary, *_ARGUMENTS, *self._choices(model, session_id)]
         env = self._home.environment(self._context.env)
         async with starting(PROGRAM.name, argv, env, self._context, answer_to) as lines:
             await _greet(lines)
         return Cli(lines, model)
 
-    def _choices(self, model: str, session: Session) -> list[str]:
+    def _choices(self, model: str, session_id: str) -> list[str]:
         chosen = ["--model", model] if model else []
-        if self._knows(session.id):
-            return [*chosen, "--resume", session.id]
-        if self._knows(session.fork_of):
-            return [*chosen, "--resume", session.fork_of, *_FORK, session.id]
-        return chosen
+        if not session_id:
+            return chosen
+        if self._knows(session_id):
+            self._forks.forget(session_id)
+            return [*chosen, "--resume", session_id]
+        origin = self._known_origin(session_id)
+        return [*chosen, "--resume", origin, *_FORK, session_id] if origin else chosen
+
+    def _known_origin(self, session_id: str) -> str:
+        """What a fork begins as; a fork of a fork, in which nothing was said, as that one."""
+        for _ in range(_MAX_FORKS):
+            session_id = self._forks.origin(session_id)
+            if not session_id or self._knows(session_id):
+                return session_id
+        return ""
 
     def _knows(self, session_id: str) -> bool:
-        return bool(_SESSION.fullmatch(session_id)) and self._home.knows(session_id)
+        return is_session(session_id) and self._home.knows(session_id)
 
 
 async def control(lines: JsonLines, request: Mapping[str, Any], *, limit_s: float) -> bytes:

@@ -81,23 +81,45 @@ class CommandRig(Rig):
 class ModelRig(Rig):
     """A CLI of npm's, whose model is the stub."""
 
+    kind: ClassVar[type[Backend]]
+    option: ClassVar[str]
+    """The setting that names its program."""
+    first_model: ClassVar[str] = ""
+
     binary: Path
     model: StubModel
 
     def __post_init__(self) -> None:
         """Prepare the user's home."""
 
-    def make(self) -> Backend:
-        return self.make_again("")
+    @property
+    def program(self) -> str:
+        """What the option is set to."""
+        return str(self.binary)
 
-    def make_again(self, session_id: str) -> Backend:
-        """As the next runtime would."""
-        return self.make_with(session_id=session_id)
-
+    @property
     @abstractmethod
+    def env(self) -> Mapping[str, str]:
+        """What its CLI needs in its environment."""
+
+    def make(self) -> Backend:
+        return self.make_with()
+
     def make_with(
         self, *, permission_mode: str = "acceptEdits", session_id: str = "", model: str = ""
-    ) -> Backend: ...
+    ) -> Backend:
+        """With a session, as the next runtime would."""
+        context = self.place.context(
+            options={self.option: self.program},
+            env=self.env,
+            permission_mode=permission_mode,
+            session_id=session_id,
+            model=model or self.first_model,
+        )
+        return self.kind.create(context)
+
+    def make_missing(self) -> Backend:
+        return self.kind.create(self.place.context(options={self.option: "no-such-command-here"}))
 
     def say(self, *texts: str) -> str:
         return self.script(Say("".join(f"{text}\n" for text in texts)))
@@ -136,6 +158,8 @@ _MODELS = ("stub-model", "other-model")
 
 
 class OpenCodeRig(ModelRig):
+    kind: ClassVar[type[Backend]] = OpenCodeBackend
+    option = "FORGE_OPENCODE_BIN"
     other_model = "stub/other-model"
     tools: ClassVar[Mapping[str, str]] = {
         "edit": "write",
@@ -147,23 +171,9 @@ class OpenCodeRig(ModelRig):
     def __post_init__(self) -> None:
         prepare_home(self.place.users_home)
 
-    def make_with(
-        self, *, permission_mode: str = "acceptEdits", session_id: str = "", model: str = ""
-    ) -> OpenCodeBackend:
-        return OpenCodeBackend.create(
-            self.place.context(
-                options={"FORGE_OPENCODE_BIN": str(self.binary)},
-                env={"OPENCODE_CONFIG_CONTENT": opencode_config(self.model.url, models=_MODELS)},
-                permission_mode=permission_mode,
-                session_id=session_id,
-                model=model,
-            )
-        )
-
-    def make_missing(self) -> Backend:
-        return OpenCodeBackend.create(
-            self.place.context(options={"FORGE_OPENCODE_BIN": "no-such-command-here"})
-        )
+    @property
+    def env(self) -> Mapping[str, str]:
+        return {"OPENCODE_CONFIG_CONTENT": opencode_config(self.model.url, models=_MODELS)}
 
     def write(self, name: str, text: str) -> Call:
         path = self.place.workspace / name
@@ -179,30 +189,15 @@ class OpenCodeRig(ModelRig):
 
 
 class ClaudeCodeRig(ModelRig):
+    kind: ClassVar[type[Backend]] = ClaudeCodeBackend
+    option = "FORGE_CLAUDE_CODE_BIN"
+    first_model = ANTHROPIC_MODEL
     other_model = "claude-haiku-4-5"
     tools: ClassVar[Mapping[str, str]] = {"Write": "write", "Bash": "run", "AskUserQuestion": "ask"}
 
-    def make_with(
-        self,
-        *,
-        permission_mode: str = "acceptEdits",
-        session_id: str = "",
-        model: str = ANTHROPIC_MODEL,
-    ) -> ClaudeCodeBackend:
-        return ClaudeCodeBackend.create(
-            self.place.context(
-                options={"FORGE_CLAUDE_CODE_BIN": str(self.binary)},
-                env=claude_env(self.model.root),
-                permission_mode=permission_mode,
-                session_id=session_id,
-                model=model,
-            )
-        )
-
-    def make_missing(self) -> Backend:
-        return ClaudeCodeBackend.create(
-            self.place.context(options={"FORGE_CLAUDE_CODE_BIN": "no-such-command-here"})
-        )
+    @property
+    def env(self) -> Mapping[str, str]:
+        return claude_env(self.model.root)
 
     def write(self, name: str, text: str) -> Call:
         path = self.place.workspace / name
@@ -218,6 +213,8 @@ class ClaudeCodeRig(ModelRig):
 
 
 class CodexRig(ModelRig):
+    kind: ClassVar[type[Backend]] = CodexBackend
+    option = "FORGE_CODEX_BIN"
     tools: ClassVar[Mapping[str, str]] = {"fileChange": "write", "commandExecution": "run"}
 
     def __post_init__(self) -> None:
@@ -225,23 +222,9 @@ class CodexRig(ModelRig):
         folder.mkdir()
         (folder / "config.toml").write_text(codex_config(self.model.url))
 
-    def make_with(
-        self, *, permission_mode: str = "acceptEdits", session_id: str = "", model: str = ""
-    ) -> CodexBackend:
-        return CodexBackend.create(
-            self.place.context(
-                options={"FORGE_CODEX_BIN": str(self.binary)},
-                env={"OPENAI_API_KEY": KEY},
-                permission_mode=permission_mode,
-                session_id=session_id,
-                model=model,
-            )
-        )
-
-    def make_missing(self) -> Backend:
-        return CodexBackend.create(
-            self.place.context(options={"FORGE_CODEX_BIN": "no-such-command-here"})
-        )
+    @property
+    def env(self) -> Mapping[str, str]:
+        return {"OPENAI_API_KEY": KEY}
 
     def write(self, name: str, text: str) -> Call:
         patch = f"*** Begin Patch\n*** Add File: {name}\n+{text}\n*** End Patch"
@@ -259,25 +242,17 @@ class CodexRig(ModelRig):
 class AcpRig(OpenCodeRig):
     """`opencode acp`, which asks because its configuration says so."""
 
+    kind: ClassVar[type[Backend]] = AcpBackend
+    option = "FORGE_ACP_COMMAND"
     tools: ClassVar[Mapping[str, str]] = {"edit": "write", "execute": "run"}
 
-    def make_again(self, session_id: str) -> Backend:
-        return self.make_acp(session_id=session_id)
+    @property
+    def program(self) -> str:
+        return shlex.join([str(self.binary), "acp"])
 
-    def make_acp(self, *, session_id: str = "", model: str = "") -> AcpBackend:
+    @property
+    def env(self) -> Mapping[str, str]:
         config = opencode_config(
             self.model.url, models=_MODELS, permission={"edit": "ask", "bash": "ask"}
         )
-        return AcpBackend.create(
-            self.place.context(
-                options={"FORGE_ACP_COMMAND": shlex.join([str(self.binary), "acp"])},
-                env={"OPENCODE_CONFIG_CONTENT": config},
-                session_id=session_id,
-                model=model,
-            )
-        )
-
-    def make_missing(self) -> Backend:
-        return AcpBackend.create(
-            self.place.context(options={"FORGE_ACP_COMMAND": "no-such-command-here --acp"})
-        )
+        return {"OPENCODE_CONFIG_CONTENT": config}

@@ -122,7 +122,7 @@ class Showing:
         return _WORD in self._rig.model.heard(), sink.sessions[-1]
 
     async def _resumption(self, session_id: str) -> None:
-        self._backend = self._rig.make_again(session_id)
+        self._backend = self._rig.make_with(session_id=session_id)
         async with self._running(self._backend):
             sink, _ = await self._say(Say("Hello."))
             knows = _WORD in self._rig.model.heard() and sink.sessions == [session_id]

@@ -33,7 +33,7 @@ async def test_opencode_asks_and_tells(acp: AcpRig, sink: RecordingSink) -> None
     """acceptEdits lets the agent write and refuses its command; each call begins and ends once."""
     write = acp.write("a.txt", "hi")
     message = acp.script(write, Say("Written.", think="Easy."), acp.run("touch b"))
-    async with started(acp.make_acp()) as backend:
+    async with started(acp.make_with()) as backend:
         end = await backend.prompt(Message(message), sink)
         again = await backend.prompt(Message("Run it."), sink)
     assert (end.outcome, again.outcome) == (Outcome.COMPLETED, Outcome.COMPLETED)
@@ -52,13 +52,13 @@ async def test_opencode_asks_and_tells(acp: AcpRig, sink: RecordingSink) -> None
 
 async def test_opencode_is_resumed_and_knows_its_models(acp: AcpRig, sink: RecordingSink) -> None:
     """Another process goes on with the conversation; a model that is not there is refused."""
-    async with started(acp.make_acp()) as backend:
+    async with started(acp.make_with()) as backend:
         await backend.prompt(Message("My number is 4711."), sink)
         assert Capability.MODELS in backend.capabilities
         with pytest.raises(Invalid, match="'stub/nope', but stub/stub-model"):
             await backend.set_model("stub/nope")
         await backend.set_model("stub/stub-model")
-    async with started(acp.make_acp(session_id=sink.sessions[0])) as backend:
+    async with started(acp.make_with(session_id=sink.sessions[0])) as backend:
         end = await backend.prompt(Message("Which number?"), sink)
     assert end.outcome is Outcome.COMPLETED
     assert "4711" in msgspec.json.encode(acp.model.requests[-1]).decode()
