@@ -52,12 +52,19 @@ class Program:
         found = _VERSION.search(told)
         if found is None:
             raise BackendUnusable(f"{self.name} does not tell its version, but {told[:200]!r}")
-        if not _parts(self.oldest) <= _parts(found.group()) < _parts(self.too_new):
-            raise BackendUnusable(
-                f"{self.name} {found.group()} is not supported: {self.oldest} or newer, and older "
-                f"than {self.too_new}, is needed; `{self.install}` installs one"
-            )
+        if objection := self.objection(told):
+            raise BackendUnusable(objection)
         return found.group()
+
+    def objection(self, told: str) -> str:
+        """That the version which it told is not supported; "" where it told none, too."""
+        found = _VERSION.search(told)
+        if found is None or _parts(self.oldest) <= _parts(found.group()) < _parts(self.too_new):
+            return ""
+        return (
+            f"{self.name} {found.group()} is not supported: {self.oldest} or newer, and older "
+            f"than {self.too_new}, is needed; `{self.install}` installs one"
+        )
 
     def probe(
         self,
@@ -81,6 +88,19 @@ class Program:
         return Usability(usable=True, detail=told)
 
 
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A program that has been found."""
+
+    program: Program
+    path: str
+
+
+def secluded(env: Mapping[str, str], folder: str) -> dict[str, str]:
+    """The environment of a CLI that is to leave nothing anywhere else."""
+    return {**env, **dict.fromkeys(_OWN_FOLDERS, folder)}
+
+
 def version(binary: str, env: Mapping[str, str], **own: str) -> str:
     """What it says to --version; `own` is set in its environment.
 
@@ -94,7 +114,7 @@ def version(binary: str, env: Mapping[str, str], **own: str) -> str:
         try:
             answer = subprocess.run(  # noqa: S603 - the binary that the user named
                 [binary, "--version"],
-                env={**env, **dict.fromkeys(_OWN_FOLDERS, folder), **own},
+                env={**secluded(env, folder), **own},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

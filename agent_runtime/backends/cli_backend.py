@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from typing import Generic, Protocol, TypeVar
 
+from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink
 from agent_runtime.backends.running import Interruptible, Running
-from agent_runtime.errors import BackendCrashed, Refused
+from agent_runtime.backends.start_failure import NotStarted, version_at_fault
+from agent_runtime.errors import BackendCrashed, BackendUnusable, Refused
 from agent_runtime.model import Code, Outcome, TurnEnd
 
 
@@ -33,21 +35,26 @@ P = TypeVar("P", bound=Interruptible)
 class CliBackend(ABC, Generic[C, P]):
     """Owned by the task that runs turns. `interrupt` and `stop` may come from another.
 
-    `called` is the CLI's name in messages. A CLI that breaks down in mid-prompt is ended
-    whole, and started anew for the next one. Which capabilities a backend has, and what
-    is kept from one CLI to the next, is its own.
+    `called` is the CLI's name in messages; `installed`: the program, where only some
+    versions of it are supported; which it is, it tells when it is started. A CLI that
+    breaks down in mid-prompt is ended whole, and started anew for the next one. Which
+    capabilities a backend has, and what is kept from one CLI to the next, is its own.
     """
 
-    def __init__(self, called: str, context: BackendContext) -> None:
+    def __init__(
+        self, called: str, context: BackendContext, installed: Installed | None = None
+    ) -> None:
         PermissionMode.parse(context.permission_mode)
         self._called = called
+        self._context = context
+        self._installed = installed
         self._model = context.model
         self._cli: C | None = None
         self._running: Running[P] = Running()
 
     @abstractmethod
     async def _launch(self) -> C:
-        """Raises BackendUnusable."""
+        """Raises BackendUnusable, also for a version that is not supported; NotStarted."""
 
     @abstractmethod
     async def _run(self, cli: C, message: Message, sink: TurnSink) -> TurnEnd:
@@ -60,7 +67,11 @@ class CliBackend(ABC, Generic[C, P]):
     async def start(self) -> None:
         with self._running.entered():
             await self._end_cli()
-            self._cli = await self._launch()
+            try:
+                self._cli = await self._launch()
+            except NotStarted as failure:
+                await self._object(failure)
+                raise
 
     @property
     def running(self) -> bool:
@@ -107,6 +118,13 @@ class CliBackend(ABC, Generic[C, P]):
         if self._cli is None:
             raise BackendCrashed(f"{self._called} is not running")
         return self._cli
+
+    async def _object(self, failure: NotStarted) -> None:
+        """Raises BackendUnusable if it is the version that failed; not for one that was ended."""
+        if self._installed is None or self._running.halted:
+            return
+        if fault := await version_at_fault(self._installed, self._context):
+            raise BackendUnusable(fault) from failure
 
     async def _crashed(self, cli: C, crash: BackendCrashed) -> TurnEnd:
         """Whatever is left of it is in an unknown state, so it goes."""

@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from agent_runtime.backends.protocol import BackendContext
+from agent_runtime.backends.start_failure import NotStarted
 from agent_runtime.backends.stdio import AnswerTo, JsonLines
-from agent_runtime.errors import BackendCrashed, BackendUnusable, Refused
+from agent_runtime.errors import BackendCrashed, Refused
 
 
 class PipedCli:
@@ -38,8 +39,8 @@ async def starting(
     """A process in the workspace, for as long as it is greeted: what fails then ends it.
 
     Raises:
-        BackendUnusable: it cannot be started, or did not stand its greeting; the message
-            holds the end of what it wrote to standard error.
+        NotStarted: it did not stand its greeting.
+        BackendUnusable: nothing can be started here.
     """
     process = await context.processes.spawn(argv, cwd=context.workspace, env=env)
     lines = JsonLines(called, process, context.processes, answer_to)
@@ -48,7 +49,7 @@ async def starting(
     except (Refused, BackendCrashed) as error:
         epitaph = await lines.epitaph()
         await lines.end()
-        raise BackendUnusable(f"{called} did not start: {error}; {epitaph}") from error
+        raise NotStarted(f"{called} did not start: {error}; {epitaph}") from error
     except BaseException:
         await lines.end()
         raise

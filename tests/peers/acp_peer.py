@@ -88,7 +88,11 @@ class Peer:
                 sys.stderr.write(script.boot_output)
                 sys.exit(1)
             case "initialize":
-                able = {"protocolVersion": script.version, "agentCapabilities": script.able}
+                able = {
+                    "protocolVersion": script.version,
+                    "agentCapabilities": script.able,
+                    "agentInfo": {"name": "peer", "version": "0.9"},
+                }
                 _write(_message(id=number, result=able))
             case "session/new" if script.refuse:
                 _write(_message(id=number, error={"code": -32000, "message": script.refuse}))

@@ -35,7 +35,7 @@ class PeerScript(msgspec.Struct, kw_only=True):
     writes to its output before it listens. `steps`: what it does when prompted: a
     string is sent as the data of an event, `base64:...` as those bytes;
     `close` ends the event stream, `exit` the process, `hang` waits for ever.
-    `later_steps`: the same for all prompts but the first.
+    `version`: the one it tells. `later_steps`: the same for all prompts but the first.
     """
 
     steps: list[str] = []
@@ -45,6 +45,7 @@ class PeerScript(msgspec.Struct, kw_only=True):
     listens: bool = True
     noise: int = 0
     refuse: int = 0
+    version: str = "1.18.33"
     busy: bool = False
 
 
@@ -68,6 +69,7 @@ class Peer:
         app = web.Application()
         app.add_routes(
             [
+                web.get("/global/health", self.health),
                 web.get("/event", self.events),
                 web.get("/session/status", self.status),
                 web.post("/session", self.create),
@@ -78,6 +80,9 @@ class Peer:
             ]
         )
         return app
+
+    async def health(self, _: web.Request) -> web.Response:
+        return web.json_response({"healthy": True, "version": self._script.version})
 
     async def create(self, _: web.Request) -> web.Response:
         return web.json_response({"id": SESSION})

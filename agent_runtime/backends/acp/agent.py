@@ -7,7 +7,7 @@ from pathlib import Path
 from acp import meta, schema
 
 from agent_runtime.backends.acp.abilities import Abilities, models_of
-from agent_runtime.backends.acp.config import environment
+from agent_runtime.backends.acp.config import OPTION, environment
 from agent_runtime.backends.acp.rpc import call, notification
 from agent_runtime.backends.jsonrpc import answer_to
 from agent_runtime.backends.piped_cli import PipedCli, starting
@@ -124,9 +124,16 @@ class Launch:
         told = await call(lines, _CALLS["initialize"], _GREETING, schema.InitializeResponse)
         if told.protocol_version != meta.PROTOCOL_VERSION:
             raise BackendUnusable(
-                f"the agent speaks version {told.protocol_version} of the Agent Client "
-                f"Protocol; {meta.PROTOCOL_VERSION} is needed"
+                f"{_name(told)} speaks version {told.protocol_version} of the Agent Client "
+                f"Protocol; {meta.PROTOCOL_VERSION} is needed: install a version of it that "
+                f"speaks that, or set {OPTION} to another agent"
             )
         agent = Agent(lines, self._context.workspace, Abilities.of(told))
         await agent.take_up(session_id)
         return agent
+
+
+def _name(told: schema.InitializeResponse) -> str:
+    """With its own version, where it tells that."""
+    agent = told.agent_info
+    return f"{CALLED} ({agent.name} {agent.version})" if agent is not None else CALLED

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.claude_code.cli import PROGRAM, Cli, Launch
 from agent_runtime.backends.claude_code.config import LOGIN, has_credentials
@@ -40,7 +41,7 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
     )
 
     def __init__(self, context: BackendContext, binary: str) -> None:
-        super().__init__(PROGRAM.name, context)
+        super().__init__(PROGRAM.name, context, Installed(PROGRAM, binary))
         self._workspace = context.workspace
         self._forks = Forks(context.home)
         self._launcher = Launch(binary, context, self._forks)

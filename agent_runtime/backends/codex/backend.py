@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
+from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.cli_backend import CliBackend
 from agent_runtime.backends.codex import threads
@@ -39,7 +40,7 @@ class CodexBackend(CliBackend[Cli, Prompt]):
     )
 
     def __init__(self, context: BackendContext, binary: str) -> None:
-        super().__init__(PROGRAM.name, context)
+        super().__init__(PROGRAM.name, context, Installed(PROGRAM, binary))
         self._workspace = context.workspace
         self._launcher = Launch(binary, context)
         self._session_id = context.session_id

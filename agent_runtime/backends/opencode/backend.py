@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
-from agent_runtime.backends.binary import Program
+from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.cli_backend import CliBackend
 from agent_runtime.backends.message import Message
@@ -12,19 +12,11 @@ from agent_runtime.backends.opencode.config import LOGIN, configuration, has_cre
 from agent_runtime.backends.opencode.merging import merged
 from agent_runtime.backends.opencode.models import Models
 from agent_runtime.backends.opencode.prompt import Prompt
-from agent_runtime.backends.opencode.server import Cli, Launch
+from agent_runtime.backends.opencode.server import PROGRAM, Cli, Launch
 from agent_runtime.backends.opencode.turn import Session
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
 from agent_runtime.errors import BackendUnusable, Invalid
 from agent_runtime.model import BackendEvent, Outcome, TurnEnd
-
-PROGRAM = Program(
-    name="opencode",
-    option="FORGE_OPENCODE_BIN",
-    install="npm install -g opencode-ai@1.18.33",
-    oldest="1.18",
-    too_new="2",
-)
 
 
 class OpenCodeBackend(CliBackend[Cli, Prompt]):
@@ -53,7 +45,7 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
     )
 
     def __init__(self, context: BackendContext, binary: str) -> None:
-        super().__init__(PROGRAM.name, context)
+        super().__init__(PROGRAM.name, context, Installed(PROGRAM, binary))
         if context.model:
             _check_form(context.model)
         self._launcher = Launch(binary, context)

@@ -37,6 +37,10 @@ class Client:
     async def close(self) -> None:
         await self._http.close()
 
+    async def version(self) -> str:
+        """Raises Refused where it does not tell."""
+        return _read(await self._call("GET", "/global/health"), _Health).version
+
     async def create_session(self) -> str:
         return _read(await self._call("POST", "/session", {}), _Named).id
 
@@ -176,6 +180,10 @@ class _Provider(msgspec.Struct):
 
 class _Providers(msgspec.Struct):
     providers: list[_Provider] = []
+
+
+class _Health(msgspec.Struct):
+    version: str = ""
 
 
 class _Status(msgspec.Struct):

@@ -8,12 +8,21 @@ import shutil
 import socket
 from dataclasses import dataclass
 
+from agent_runtime.backends.binary import Program
 from agent_runtime.backends.opencode.client import USER, Client
 from agent_runtime.backends.opencode.config import Home, environment
 from agent_runtime.backends.protocol import BackendContext
-from agent_runtime.errors import BackendUnusable
+from agent_runtime.backends.start_failure import NotStarted
+from agent_runtime.errors import BackendCrashed, BackendUnusable, Refused
 from agent_runtime.processes import CliProcess, Processes
 
+PROGRAM = Program(
+    name="opencode",
+    option="FORGE_OPENCODE_BIN",
+    install="npm install -g opencode-ai@1.18.33",
+    oldest="1.18",
+    too_new="2",
+)
 _HOST = "127.0.0.1"
 _LISTENING = re.compile(rb"server listening on (http://\S+)")
 """A request that comes before this line is accepted and never answered."""
@@ -103,7 +112,7 @@ class Cli:
             await self.client.close()
 
 
-class _PortTaken(BackendUnusable):
+class _PortTaken(NotStarted):
     """Somebody was faster; another port may do."""
 
 
@@ -122,7 +131,8 @@ class Launch:
         """A server that listens, and a client of it.
 
         Raises:
-            BackendUnusable: it does not come up; the message holds the end of its output.
+            NotStarted: it does not come up; the message holds the end of its output.
+            BackendUnusable: its version is not supported.
         """
         await self.tidy()
         for _ in range(_PORT_TRIES - 1):
@@ -141,13 +151,13 @@ class Launch:
         server = await self._spawn(password)
         try:
             if await server.listen(self._boot_limit_s):
-                return Cli(server, Client(server.url, password))
+                return await _greeted(Cli(server, Client(server.url, password)))
             epitaph = await server.epitaph()
         except BaseException:
             await server.end()
             raise
         await server.end()
-        kind = _PortTaken if _PORT_TAKEN.search(epitaph) else BackendUnusable
+        kind = _PortTaken if _PORT_TAKEN.search(epitaph) else NotStarted
         raise kind(f"opencode did not start: {epitaph}")
 
     async def _spawn(self, password: str) -> Server:
@@ -163,6 +173,20 @@ class Launch:
         )
         process.stdin.close()
         return Server(process, self._context.processes)
+
+
+async def _greeted(cli: Cli) -> Cli:
+    """Once it has told a version that is supported. Raises BackendUnusable."""
+    try:
+        PROGRAM.check(await cli.client.version())
+    except (Refused, BackendCrashed) as error:
+        epitaph = await cli.epitaph()
+        await cli.end()
+        raise NotStarted(f"opencode did not start: {error}; {epitaph}") from error
+    except BaseException:
+        await cli.end()
+        raise
+    return cli
 
 
 def _free_port() -> int:

@@ -247,7 +247,6 @@ async def test_an_exit_in_mid_prompt_tells_the_end_of_its_errors(
     ("script", "said"),
     [
         (PeerScript(boot_output="the disk is full"), r"exited with code 1.*the disk is full"),
-        (PeerScript(version=2), r"speaks version 2 .* 1 is needed"),
         (PeerScript(refuse="Authentication required"), "refuses session/new: Authentication"),
     ],
 )

@@ -127,15 +127,6 @@ async def test_a_cli_that_cannot_start_says_why(place: Place, tmp_path: Path) ->
     assert not place.alive()
 
 
-@pytest.mark.parametrize("version", ["2.1.200", "1.0.128", "3.0.0"])
-async def test_an_unsupported_version_is_told(place: Place, tmp_path: Path, version: str) -> None:
-    """Which one it is, which ones do, and the command that installs one."""
-    with pytest.raises(BackendUnusable, match=rf"{version} is not supported.*npm install"):
-        async with started(place, tmp_path, PeerScript(version=version)):
-            pass
-    assert not place.alive()
-
-
 async def test_a_model_that_is_refused_fails_the_turn(
     place: Place, tmp_path: Path, sink: RecordingSink
 ) -> None:
