@@ -11,7 +11,9 @@ CLI, and what several of them need:
     jsonrpc      what JSON-RPC messages are wrapped in
     shape        JSON, read in the shapes that are expected               (on unreadable)
     open_asks    what is asked while a prompt runs
+    start_failure  a CLI that did not start, and whether its version is why
     binary       a program and the versions of it that are supported
+    file_changed what no event of its own tells of
     unreadable   what nobody can read
     recent       a bounded memory
 

@@ -126,9 +126,9 @@ async def submit(
 
 
 async def replay(
-    stub: relay_pb2_grpc.RelayServiceAsyncStub, request_id: str
+    stub: relay_pb2_grpc.RelayServiceAsyncStub, request_id: str, *, limit_s: float = 30
 ) -> list[agent_pb2.AgentResponse]:
     """All responses of a turn, followed to its final."""
     request = relay_pb2.ReplayRequest(request_id=request_id, follow=True)
-    call = stub.Replay(request, metadata=RELAY, timeout=30)
+    call = stub.Replay(request, metadata=RELAY, timeout=limit_s)
     return [response async for batch in call for response in batch.events]

@@ -7,6 +7,7 @@
     rpc          calls and their answers, typed by the package `acp`
     turn         what one prompt has come to, told by the messages alone (no I/O)
     meaning      kind and data of a message                        (no I/O)
+    changed      which files a call has changed                    (no I/O)
     asked        what is asked, and what is answered               (no I/O)
     content      a message in the protocol's blocks                (no I/O)
     files        reading and writing for the agent, in the workspace only

@@ -13,7 +13,9 @@ import msgspec
 
 from agent_runtime.backends.acp import shapes
 from agent_runtime.backends.acp.asked import Permission, permission_of
+from agent_runtime.backends.acp.changed import ChangedFiles
 from agent_runtime.backends.acp.events import PERMISSION, UPDATE, Event
+from agent_runtime.backends.file_changed import file_changed
 from agent_runtime.backends.jsonrpc import EMPTY
 from agent_runtime.backends.recent import Recent
 from agent_runtime.backends.shape import shape
@@ -36,6 +38,7 @@ class Meanings:
         self._workspace = workspace
         self._calls: Recent[str, dict[str, Any]] = Recent()
         self._started: Recent[str, None] = Recent()
+        self._changed = ChangedFiles()
         self._parts = 0
         self._last = ""
         self._nonce = nonce or secrets.token_hex(8)
@@ -52,6 +55,15 @@ class Meanings:
         kind, data = self._meant(event)
         encoded = msgspec.json.encode(data) if data else b""
         return BackendEvent(event.type, event.raw, kind, encoded)
+
+    def changes(self, event: Event) -> list[BackendEvent]:
+        """The files that an event says have changed, to be told before what the event means.
+
+        The JSON of each is the part that says so.
+        """
+        told = shape(event.params, shapes.UpdateTold) if event.type == UPDATE else None
+        changed = self._changed.by(told.update) if told is not None else {}
+        return [file_changed(event.type, part, {"file": file}) for file, part in changed.items()]
 
     def asked(self, event: Event) -> Permission | None:
         """What a request for permission asks."""

@@ -67,6 +67,8 @@ class Prompt:
             return
         if not self._state.observe(event):
             return
+        for change in self._meanings.changes(event):
+            await self._sink.emit(change)
         await self._asking.tell(event, self._meanings.of(event))
         if self._state.interrupted:  # it may have come before the agent had begun
             await self._cancel()

@@ -38,6 +38,12 @@ class Block(msgspec.Struct):
     path: str = ""
 
 
+class Diff(msgspec.Struct, tag="diff", tag_field="type"):
+    """Of a tool's content: a file that it changes."""
+
+    path: str
+
+
 class Entry(msgspec.Struct):
     content: str
     status: str = "pending"
@@ -54,6 +60,7 @@ class Update(_Camel):
     title: str | None = None
     kind: str | None = None
     status: str | None = None
+    locations: Raw = EMPTY
     raw_input: Raw | UnsetType = UNSET
     raw_output: Raw | UnsetType = UNSET
     entries: list[Entry] = []

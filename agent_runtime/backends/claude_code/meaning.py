@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 
+from agent_runtime.backends import shape as shaping
 from agent_runtime.backends.asks import PermissionAsk, QuestionAsk
 from agent_runtime.backends.claude_code import shapes
 from agent_runtime.backends.claude_code.asked import ask_of
 from agent_runtime.backends.claude_code.events import Event, shape
+from agent_runtime.backends.file_changed import file_changed
 from agent_runtime.backends.recent import Recent
 from agent_runtime.model import BackendEvent, Kind, Usage
 
@@ -44,10 +46,21 @@ class Meanings:
         """To be called with every event of the prompt, in order."""
         look = self._by_type.get(event.type)
         kind, data = _NOTHING if look is None else look(event)
-        if event.subagent:
-            data = {**data, "subagent": event.subagent}
+        data = {**data, **_origin(event)}
         encoded = msgspec.json.encode(data) if data else b""
         return BackendEvent(event.type, event.raw, kind, encoded)
+
+    def changes(self, event: Event) -> list[BackendEvent]:
+        """The file that an event says has changed, to be told before what the event means.
+
+        The JSON is the part that tells so.
+        """
+        done = shape(event, shapes.Done) if event.type == "user" else None
+        patched = shaping.shape(done.tool_use_result, shapes.Patched) if done is not None else None
+        if done is None or patched is None:
+            return []
+        data = {"file": patched.file_path, **_origin(event)}
+        return [file_changed(event.type, done.tool_use_result, data)]
 
     def answered(self, prompt_id: str, kind: Kind, data: dict[str, Any]) -> None:
         """What the CLI is going to repeat as a control_response."""
@@ -109,6 +122,10 @@ class Meanings:
         told = shape(event, shapes.ControlResponse)
         known = self._answers.get(told.response.request_id) if told is not None else None
         return known or _NOTHING
+
+
+def _origin(event: Event) -> dict[str, Any]:
+    return {"subagent": event.subagent} if event.subagent else {}
 
 
 def usage_of(result: shapes.Result) -> Usage | None:

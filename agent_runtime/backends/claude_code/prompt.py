@@ -64,4 +64,6 @@ class Prompt:
         if event.session_id and event.session_id != self.session_id:
             self.session_id = event.session_id
             await self._sink.session(event.session_id)
+        for change in self._meanings.changes(event):
+            await self._sink.emit(change)
         await self._asking.tell(event, self._meanings.of(event))

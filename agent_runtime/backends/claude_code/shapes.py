@@ -47,6 +47,19 @@ class Said(msgspec.Struct):
     is_api_error_message: bool = False
 
 
+class Done(msgspec.Struct):
+    """Of type `user`: what a tool has done, in a shape of the tool's own."""
+
+    tool_use_result: Raw = Raw(b"null")
+
+
+class Patched(msgspec.Struct, rename="camel"):
+    """What Write and Edit have done; no other tool tells a patch."""
+
+    file_path: str
+    structured_patch: Raw
+
+
 class Delta(msgspec.Struct):
     type: str = ""
     text: str = ""

@@ -1,10 +1,13 @@
 """What the parts of a turn mean: texts, thoughts and the calls of tools."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from agent_runtime.backends.codex import shapes
+from agent_runtime.backends.shape import shape
 from agent_runtime.model import Kind
 
 Meant = tuple[Kind, dict[str, Any]]
@@ -24,6 +27,15 @@ def completed(item: shapes.Item) -> Meant:
         return Kind.REASONING, {"text": _thought(item), "part_id": item.id}
     call = call_of(item)
     return NOTHING if call is None else (Kind.TOOL_FINISHED, {**call, **_outcome(item)})
+
+
+def changed(item: shapes.Item, workspace: Path) -> Iterator[tuple[msgspec.Raw, str]]:
+    """The files that it has changed, each with what says so."""
+    if item.type != "fileChange" or item.status != "completed":
+        return
+    for change in item.changes:
+        if (told := shape(change, shapes.Change)) is not None:
+            yield change, str(workspace / told.path)
 
 
 def call_of(item: shapes.Item) -> dict[str, Any] | None:

@@ -13,11 +13,13 @@ from agent_runtime.backends.codex import items, shapes
 from agent_runtime.backends.codex.asked import Asked, Permission, asked_by
 from agent_runtime.backends.codex.events import Event
 from agent_runtime.backends.codex.items import NOTHING, Meant
+from agent_runtime.backends.file_changed import file_changed
 from agent_runtime.backends.jsonrpc import Envelope
 from agent_runtime.backends.recent import Recent
 from agent_runtime.backends.shape import shape
 from agent_runtime.model import BackendEvent, Kind, Usage
 
+_COMPLETED = "item/completed"
 _STEPS = {"inProgress": "in_progress"}
 
 
@@ -31,7 +33,7 @@ class Meanings:
         self._answers: Recent[str, Meant] = Recent()
         self._by_type: dict[str, Callable[[Event], Meant]] = {
             "item/started": self._item_started,
-            "item/completed": _item_completed,
+            _COMPLETED: _item_completed,
             "item/agentMessage/delta": _text,
             "item/reasoning/summaryTextDelta": _reasoning,
             "item/reasoning/textDelta": _reasoning,
@@ -45,10 +47,22 @@ class Meanings:
     def of(self, event: Event, used: Usage | None) -> BackendEvent:
         """To be called with every event of the prompt, in order; `used`: what it tells of."""
         kind, data = self._meant(event) if used is None else _usage(used)
-        if event.thread_id and event.thread_id != self._thread_id:
-            data = {**data, "subagent": event.thread_id}
+        data = {**data, **self._origin(event)}
         encoded = msgspec.json.encode(data) if data else b""
         return BackendEvent(event.type, event.raw, kind, encoded)
+
+    def changes(self, event: Event) -> list[BackendEvent]:
+        """The files that an event says have changed, to be told before what the event means.
+
+        The JSON of each is the part that says so.
+        """
+        told = shape(event.params, shapes.ItemTold) if event.type == _COMPLETED else None
+        if told is None:
+            return []
+        return [
+            file_changed(event.type, change, {"file": file, **self._origin(event)})
+            for change, file in items.changed(told.item, self._workspace)
+        ]
 
     def asked(self, event: Event) -> Asked | None:
         """What a request asks; None for what we cannot answer."""
@@ -57,6 +71,10 @@ class Meanings:
     def answered(self, number: int | str | None, kind: Kind, data: dict[str, Any]) -> None:
         """What the CLI is going to call resolved."""
         self._answers.put(str(number), (kind, data))
+
+    def _origin(self, event: Event) -> dict[str, Any]:
+        subagent = event.thread_id and event.thread_id != self._thread_id
+        return {"subagent": event.thread_id} if subagent else {}
 
     def _meant(self, event: Event) -> Meant:
         if event.is_request:

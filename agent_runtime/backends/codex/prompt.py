@@ -73,4 +73,6 @@ class Prompt:
         if used is not None and belongs:
             self._state.add(used)
         if event.is_request or (belongs and event.forwarded):
+            for change in self._meanings.changes(event):
+                await self._sink.emit(change)
             await self._asking.tell(event, self._meanings.of(event, used))

@@ -97,7 +97,7 @@ def rig(request: pytest.FixtureRequest, place: Place) -> Rig:
     return rig
 
 
-@pytest.fixture(params=["claude_code", "codex", "opencode"])
+@pytest.fixture(params=["acp", "claude_code", "codex", "opencode"])
 def model_rig(request: pytest.FixtureRequest) -> ModelRig:
     rig: ModelRig = request.getfixturevalue(request.param)
     return rig

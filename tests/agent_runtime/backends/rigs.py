@@ -136,6 +136,8 @@ class ModelRig(Rig):
 
     other_model: ClassVar[str] = "other-model"
     """Another than the one that it begins with, which the stub answers for, too."""
+    ends_when_refused: ClassVar[bool] = False
+    """Whether the CLI ends its turn when a tool is refused."""
     tools: ClassVar[Mapping[str, str]]
     """What each of the calls below is for, by the CLI's own name of the tool."""
 
@@ -244,6 +246,7 @@ class AcpRig(OpenCodeRig):
 
     kind: ClassVar[type[Backend]] = AcpBackend
     option = "FORGE_ACP_COMMAND"
+    ends_when_refused = True
     tools: ClassVar[Mapping[str, str]] = {"edit": "write", "execute": "run"}
 
     @property

@@ -1,11 +1,14 @@
 """One conversation, told by every CLI that has a model, means the same."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.model import Kind, TurnEnd
@@ -13,39 +16,51 @@ from tests.agent_runtime.backends.rigs import ModelRig
 from tests.agent_runtime.backends.sink import ChoosingSink, RecordingSink
 from tests.peers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, Fail, Say
 
-WHOLE = (Kind.TEXT, Kind.REASONING)
-STORY = [
-    "thinks: Let me see.",
-    "says: I begin.",
-    "asks: Which? [A, B]",
-    "is told: B",
-    "write: once",
-    "write: completed",
-    "run: reject",
-    "run: error",
-    "says: Done.",
-    f"completed, {4 * INPUT_TOKENS}+{4 * OUTPUT_TOKENS}",
-    "failed",
-]
+DELTAS = (Kind.TEXT_DELTA, Kind.REASONING_DELTA)
+QUESTION = ["asks: Which? [A, B]", "is told: B"]
+
+
+def expected(capabilities: Set[Capability], *, goes_on: bool) -> list[str]:
+    """The story as told by a CLI that can do this much; `goes_on`: when it is refused a tool."""
+    asks = Capability.QUESTIONS in capabilities
+    calls = 2 + asks + goes_on
+    counts = Capability.USAGE in capabilities
+    return [
+        "thinks: Let me see.",
+        "says: I begin.",
+        *(QUESTION if asks else []),
+        "write: once",
+        "changes: a.txt",
+        "write: completed",
+        "run: reject",
+        "run: error",
+        *(["says: Done."] if goes_on else []),
+        f"completed, {calls * INPUT_TOKENS}+{calls * OUTPUT_TOKENS}" if counts else "completed",
+        "failed",
+    ]
 
 
 async def test_the_same_conversation_is_the_same_story(model_rig: ModelRig) -> None:
-    """Texts, thoughts, tools, permissions, questions, outcomes and tokens, in that order.
+    """Texts, thoughts, tools, permissions, questions, files, outcomes and tokens, in that order.
 
     Deltas come to the texts; every call begins and ends once; usage events come to the usage.
     """
     rig = model_rig
-    ask = replace(rig.ask("Which?", "A", "B"), think="Let me see.", text="I begin.")
-    message = rig.script(ask, rig.write("a.txt", "hi"), rig.run("touch b"), Say("Done."))
     backend = rig.make()
     await backend.start()
+    calls = [rig.write("a.txt", "hi"), rig.run("touch b")]
+    if Capability.QUESTIONS in backend.capabilities:
+        calls.insert(0, rig.ask("Which?", "A", "B"))
+    calls[0] = replace(calls[0], think="Let me see.", text="I begin.")
+    goes_on = not rig.ends_when_refused
+    message = rig.script(*calls, *([Say("Done.")] if goes_on else []))
     try:
         story = await played(rig, backend, message)
         rig.model.repeat = Fail(400, "no")
         story += await played(rig, backend, "Again.")
     finally:
         await backend.stop()
-    assert story == STORY
+    assert story == expected(backend.capabilities, goes_on=goes_on)
     assert (rig.place.workspace / "a.txt").read_text() == "hi\n"
     assert not (rig.place.workspace / "b").exists()
 
@@ -58,7 +73,8 @@ async def played(rig: ModelRig, backend: Backend, message: str) -> list[str]:
 
 
 def assert_whole(sink: RecordingSink, end: TurnEnd) -> None:
-    assert sink.said == "".join(data["text"] for data in sink.data(Kind.TEXT))
+    pieces, wholes = texts(sink, DELTAS), texts(sink, (Kind.TEXT, Kind.REASONING))
+    assert wholes in (pieces, {})  # some have only pieces
     calls = [
         sorted(data["call_id"] for data in sink.data(kind))
         for kind in (Kind.TOOL_STARTED, Kind.TOOL_FINISHED)
@@ -71,19 +87,28 @@ def assert_whole(sink: RecordingSink, end: TurnEnd) -> None:
     assert tokens in (None, sums)
 
 
+def texts(sink: RecordingSink, kinds: Sequence[Kind]) -> dict[str, str]:
+    """What every part comes to."""
+    parts: dict[str, str] = defaultdict(str)
+    for kind in kinds:
+        for data in sink.data(kind):
+            parts[data["part_id"]] += data["text"]
+    return dict(parts)
+
+
 def told(rig: ModelRig, sink: RecordingSink) -> Iterator[str]:
     """A text where it begins, whole; a permission by what it is for.
 
     When a text ends, and whether a call begins before it is asked for, differs.
     """
-    texts = {data["part_id"]: data["text"] for kind in WHOLE for data in sink.data(kind)}
+    parts = texts(sink, DELTAS)
     tools = dict[str, str]()
     for event in sink.events:
         data: dict[str, Any] = msgspec.json.decode(event.data_json or b"{}")
         match event.kind:
-            case Kind.TEXT_DELTA | Kind.REASONING_DELTA if data["part_id"] in texts:
+            case Kind.TEXT_DELTA | Kind.REASONING_DELTA if data["part_id"] in parts:
                 verb = "says" if event.kind is Kind.TEXT_DELTA else "thinks"
-                yield f"{verb}: {texts.pop(data['part_id'])}"
+                yield f"{verb}: {parts.pop(data['part_id'])}"
             case Kind.QUESTION_ASKED:
                 (question,) = data["questions"]
                 labels = ", ".join(option["label"] for option in question["options"])
@@ -94,6 +119,8 @@ def told(rig: ModelRig, sink: RecordingSink) -> Iterator[str]:
                 tools[data["prompt_id"]] = rig.tools[data["tool"]]
             case Kind.PERMISSION_ANSWERED:
                 yield f"{tools[data['prompt_id']]}: {data['decision']}"
+            case Kind.FILE_CHANGED:
+                yield f"changes: {Path(data['file']).relative_to(rig.place.workspace)}"
             case Kind.TOOL_FINISHED if rig.tools[data["tool"]] != "ask":
                 yield f"{rig.tools[data['tool']]}: {data['status']}"
 

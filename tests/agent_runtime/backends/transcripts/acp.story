@@ -8,6 +8,7 @@ completed
   other [session/update]
   tool.started [session/update] {"tool":"edit","call_id":"call_000004","input":{"filePath":"/workspace/a.txt","content":"A\n"},"title":"write","status":"running"}
   permission.asked [session/request_permission] {"prompt_id":"process-902","tool":"edit","input":{"title":"/workspace/a.txt","input":{"filepath":"/workspace/a.txt","diff":"Index: /workspace/a.txt\n===================================================================\n--- /workspace/a.txt\n+++ /workspace/a.txt\n@@ -0,0 +1,1 @@\n+A\n"}},"options":["once","always","reject"]}
+  file.changed [session/update] {"file":"/workspace/a.txt"}
   tool.finished [session/update] {"tool":"edit","call_id":"call_000004","input":{"filePath":"/workspace/a.txt","content":"A\n"},"title":"a.txt","output":"Wrote file successfully.","status":"completed"}
   text.delta [session/update] {"text":"done","part_id":"msg_1fa04f791001y9m9geYl46H9fT"}
   other [session/update]

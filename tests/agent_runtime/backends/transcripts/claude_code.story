@@ -34,6 +34,7 @@ completed 133+45 $0.001047
   other [stream_event]
   other [stream_event]
   permission.asked [control_request] {"prompt_id":"4ae558ff-cb6d-4bf4-a8c5-1c23f6446732","tool":"Write","input":{"file_path":"/workspace/a.txt","content":"hello\n"},"options":["once","always","reject"]}
+  file.changed [user] {"file":"/workspace/a.txt"}
   tool.finished [user] {"tool":"Write","call_id":"toolu_000003","input":{"file_path":"/workspace/a.txt","content":"hello\n"},"output":"File created successfully at: /workspace/a.txt (file state is current in your context — no need to Read it back)","status":"completed"}
   status [system] {"status":"requesting"}
   other [stream_event]

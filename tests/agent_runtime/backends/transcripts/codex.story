@@ -45,6 +45,7 @@ completed 246+90
   permission.asked [item/fileChange/requestApproval] {"prompt_id":"01a1fa02-5cd7-7903-9002-141e4ac19a08-2","tool":"fileChange","input":{"changes":[{"path":"/workspace/p2.txt","kind":{"type":"add"},"diff":"patched\n"}]},"options":["once","always","reject"]}
   other [serverRequest/resolved]
   status [thread/status/changed] {"status":"active"}
+  file.changed [item/completed] {"file":"/workspace/p2.txt"}
   tool.finished [item/completed] {"tool":"fileChange","call_id":"call_000020","input":{"changes":[{"path":"/workspace/p2.txt","kind":{"type":"add"},"diff":"patched\n"}]},"output":"","status":"completed"}
   other [turn/diff/updated]
   usage [thread/tokenUsage/updated] {"input_tokens":123,"output_tokens":45}

@@ -71,7 +71,7 @@ def acp(told: list[Line]) -> Iterator[str]:
             continue
         event = acp_events.read(bytes(line.data))
         if turn.observe(event):
-            yield _told(meanings.of(event))
+            yield from map(_told, [*meanings.changes(event), meanings.of(event)])
         yield from _ended(turn)
 
 
@@ -89,7 +89,7 @@ def claude_code(told: list[Line]) -> Iterator[str]:
         event = claude_events.read(bytes(line.data))
         if turn.ended or not turn.observe(event):
             continue
-        yield _told(meanings.of(event))
+        yield from map(_told, [*meanings.changes(event), meanings.of(event)])
         yield from _ended(turn)
 
 
@@ -112,7 +112,7 @@ def codex(told: list[Line]) -> Iterator[str]:
         used = meter.call(event) if event.type == USAGE else None
         if used is not None:
             turn.add(used)
-        yield _told(meanings.of(event, used))
+        yield from map(_told, [*meanings.changes(event), meanings.of(event, used)])
         yield from _ended(turn)
 
 
