@@ -205,7 +205,7 @@ async def test_a_dead_line_is_not_hammered(place: KubernetesPlace, tmp_path: Pat
 
 
 async def test_versions_that_are_forgotten_are_expired(
-    place: KubernetesPlace, tmp_path: Path
+    place: KubernetesPlace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A restarted API server does not know old versions, and says so: then everything is listed
     again. What it was told to know meanwhile, is known."""
@@ -219,6 +219,16 @@ async def test_versions_that_are_forgotten_are_expired(
             await first_event(seen.api, version="1")
         await seen.make("b")
         await until(lambda: seen.names() == {"a", "b"})
+        await seen.cache.close()  # and goes on, with a watch that begins too early
+        await seen.api.delete(SECRETS, "a")
+        await seen.make("c")
+        caplog.set_level(logging.INFO)
+        caplog.clear()
+        seen.cache._version = "1"
+        seen.cache._task = asyncio.create_task(seen.cache._run(), name="reflect-again")
+        await until(lambda: seen.names() == {"b", "c"})
+        broken = [record for record in caplog.records if record.message == "watch_broken"]
+        assert "too old resource version" in getattr(broken[0], "reason", "")
 
 
 async def test_start_says_what_is_wrong(place: KubernetesPlace) -> None:
