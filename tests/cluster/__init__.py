@@ -2,6 +2,7 @@
 
     node/        one node in namespaces of its own, made of pinned components
     kubectl      kubectl, with the node's kubeconfig
+    objects      what there is, read without kubectl
     namespace    a namespace of a test's own; place: what tests do and see there
     overlay      a kustomization for tests; deployment: gateways made with it
     outside      a gateway outside of the cluster

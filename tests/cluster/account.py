@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 from tests.cluster.place import Place
 
 NAME = "forge-gateway"
+REFUSED = re.compile(r"cannot \w+ resource")
+"""What the API server says to anybody who lacks a permission."""
 _KNOWN_S = 10.0
 _LOOK_S = 0.05
 

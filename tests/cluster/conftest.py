@@ -14,6 +14,9 @@ from tests.cluster.node.node import Node
 from tests.cluster.receiving import NodeReceiver, receiving
 from tests.peers.gateway import Client
 
+_LONG = ("deployment", "test_contract", "test_notes")
+"""Groups that take longest: they begin first, so that nobody waits for them at the end."""
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Node:
@@ -23,13 +26,26 @@ def cluster() -> Node:
 
 @pytest.fixture
 def mortal_apiserver(cluster: Node) -> Node:
-    """For tests that kill the API server. Kubernetes' own programs take half a minute to find it
-    again, so such tests come after all others."""
+    """For tests that kill the API server, which are alone. Kubernetes' own programs take half a
+    minute to find it again, so such tests come after all others."""
     return cluster
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for its groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: "mortal_apiserver" in getattr(item, "fixturenames", ()))
+    """The order, and the groups: of each one test runs at a time where several do."""
+    items.sort(key=lambda item: (_uses(item, "mortal_apiserver"), _group(item) not in _LONG))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    """All that use the one deployment; else the tests of a file."""
+    return "deployment" if _uses(item, "deployment") else item.path.stem
+
+
+def _uses(item: pytest.Item, fixture: str) -> bool:
+    return fixture in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")

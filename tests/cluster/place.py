@@ -1,7 +1,6 @@
-"""A test's namespace, looked at and changed by kubectl."""
+"""A test's namespace: looked at, and changed by kubectl."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.namespace import namespace
+from tests.cluster.objects import objects
 
 PodCheck = Callable[[dict[str, Any] | None], bool]
 _LOOK_S = 0.05
@@ -19,7 +19,7 @@ _LOOK_S = 0.05
 class Place:
     """Frozen: what changes is in the cluster.
 
-    Whatever is async here calls kubectl in a thread, so that a receiver in the same event loop
+    Whatever is async here waits in a thread, so that a receiver in the same event loop
     goes on receiving.
     """
 
@@ -32,9 +32,7 @@ class Place:
 
     async def objects(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """As JSON; all of that kind, or those that the selector chooses."""
-        found = await self.run("get", kind, "--selector", selector, "--output", "json")
-        items: list[dict[str, Any]] = json.loads(found)["items"]
-        return items
+        return await asyncio.to_thread(objects, self.name, kind, selector)
 
     async def pod(self, agent_id: str) -> dict[str, Any] | None:
         """The agent's pod as it is now; None: there is none."""

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
+import pytest
+
 from tests.cluster.contents import counted, counting
 from tests.cluster.deployment import Deployment
 from tests.cluster.node.node import Node
@@ -17,6 +19,7 @@ _DOWN_S = 20.0
 _PER_S = 20
 
 
+@pytest.mark.alone
 async def test_turns_and_webhooks_go_on_without_the_api_server(
     mortal_apiserver: Node, deployment: Deployment, client: Client, receiver: NodeReceiver
 ) -> None:

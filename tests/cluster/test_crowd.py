@@ -3,6 +3,7 @@
 import asyncio
 
 import httpx
+import pytest
 
 from tests.cluster.contents import counted, counting
 from tests.cluster.deployment import Deployment
@@ -14,6 +15,7 @@ _MANY = 40
 _PATIENCE_S = 30.0
 
 
+@pytest.mark.alone
 async def test_forty_agents_are_made_at_once(
     deployment: Deployment, receiver: NodeReceiver
 ) -> None:

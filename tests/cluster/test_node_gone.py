@@ -73,9 +73,10 @@ async def test_turns_on_a_node_that_is_gone_end_lost_once(
 
 def template(file: Path, second: Second, *tolerations: Mapping[str, Any]) -> dict[str, str]:
     """The setting of a gateway whose agents live there."""
+    here = {"key": second.itself.layout.taint, "operator": "Exists"}
     spec = {
         "nodeSelector": {"kubernetes.io/hostname": second.name},
-        "tolerations": tolerations,
+        "tolerations": [here, *tolerations],
         "terminationGracePeriodSeconds": GRACE_S,
     }
     file.write_text(json.dumps({"spec": spec}))  # JSON is YAML, too

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from gateway.launchers.kubernetes import names
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.launcher.place import IMAGE
 from tests.cluster.namespace import namespace
+from tests.cluster.objects import objects
 from tests.e2e.story import SECRET, first_seen, of, signed, text, turn, whole
 from tests.peers.gateway import House, house
 from tests.peers.receiver import Receiver
@@ -54,22 +56,16 @@ def _remove_pods(where: str) -> None:
     kubectl("delete", "pods,persistentvolumeclaims", "--all", "--force")
 
 
-async def pod(where: str, agent: str, shown: str) -> str:
-    """What that JSONPath shows of the agent's pod; "" also when there is none."""
-    selector = f"{names.AGENT_ID}={agent}"
-    words = ("get", "pods", "--selector", selector, "--output", f"jsonpath={{{shown}}}")
-    return await asyncio.to_thread(Kubectl(where), *words)
+async def metadata(where: str, agent: str, name: str) -> Any:
+    """Of the agent's pod; None also when there is none."""
+    found = await asyncio.to_thread(objects, where, "pods", f"{names.AGENT_ID}={agent}")
+    return found[0]["metadata"].get(name) if found else None
 
 
-async def until(where: str, agent: str, shown: str, *, holds: bool) -> None:
+async def until(where: str, agent: str, name: str, *, holds: bool) -> None:
     async with asyncio.timeout(_GONE_S):
-        while bool(await pod(where, agent, shown)) != holds:
+        while bool(await metadata(where, agent, name)) != holds:
             await asyncio.sleep(0.1)
-
-
-FINALIZERS = ".items[*].metadata.finalizers"
-UIDS = ".items[*].metadata.uid"
-NAMES = ".items[*].metadata.name"
 
 
 async def test_messages_sent_before_it_is_ready_are_answered_in_order(
@@ -99,11 +95,11 @@ async def test_messages_sent_before_it_is_ready_are_answered_in_order(
         # in the journal: to receivers turns go side by side
         begun = [of(receiver, f"m{number}")[0].json()["seq"] for number in range(4)]
         assert begun == sorted(begun)
-        await until(where, agent, FINALIZERS, holds=False)
+        await until(where, agent, "finalizers", holds=False)
     for gateway in (one, other):
         assert await gateway.stop() == 0, gateway.log
-    assert await pod(where, agent, FINALIZERS) == ""
-    assert "note." not in await pod(where, agent, ".items[*].metadata.annotations")
+    assert not await metadata(where, agent, "finalizers")
+    assert "note." not in str(await metadata(where, agent, "annotations"))
 
 
 async def test_a_pod_that_cannot_start_ends_what_waits_with_the_reason(
@@ -120,13 +116,13 @@ async def test_a_pod_that_cannot_start_ends_what_waits_with_the_reason(
         agent = answer.json()["agent_id"]
         sent = await client.send(agent, "echo hi", receiver.url, request_id="m1")
         assert sent.status_code == 202, sent.text
-        assert names.FINALIZER in await pod(where, agent, FINALIZERS)
+        assert names.FINALIZER in await metadata(where, agent, "finalizers")
         [hook] = await turn(receiver, "m1", within_s=30)
         error = hook.json()["error"]
         assert error["code"] == "AGENT_START_FAILED"
         assert "Unschedulable" in error["message"]
         assert "selector" in error["message"]
-        await until(where, agent, FINALIZERS, holds=False)
+        await until(where, agent, "finalizers", holds=False)
         refused = await client.send(agent, "echo hi", receiver.url, request_id="m2")
         assert refused.status_code == 503
         assert "Unschedulable" in refused.json()["message"]
@@ -144,14 +140,14 @@ async def test_a_turn_too_young_for_a_note_whose_pod_vanishes(
         await turn(receiver, "m0")
         sent = await client.send(agent, "echo begun; sleep 60", receiver.url, request_id="m1")
         assert sent.status_code == 202
-        uid = await pod(where, agent, ".items[*].metadata.uid")
+        uid = await metadata(where, agent, "uid")
         await asyncio.to_thread(_force_delete, where, agent)
         hooks = await turn(receiver, "m1", within_s=60)
         finals = [hook for hook in hooks if hook.json().get("is_final")]
         assert uid
         assert {hook.id for hook in finals} == {f"{agent}_m1_final"}
         assert finals[0].json()["error"]["code"] == "AGENT_LOST"
-        await until(where, agent, NAMES, holds=False)
+        await until(where, agent, "name", holds=False)
 
 
 async def test_two_gateways_and_a_pod_deleted_by_force(
@@ -163,15 +159,15 @@ async def test_two_gateways_and_a_pod_deleted_by_force(
         agent = await client.create()
         await client.send(agent, "echo begun; sleep 600", receiver.url, request_id="m1")
         await receiver.wait(1)
-        await until(where, agent, FINALIZERS, holds=True)
+        await until(where, agent, "finalizers", holds=True)
     await relaying.kill()
     await asyncio.to_thread(_force_delete, where, agent)
-    assert await pod(where, agent, NAMES)  # its note holds it
+    assert await metadata(where, agent, "name")  # its note holds it
     await place.gateway()
     hooks = await turn(receiver, "m1", within_s=90)
     assert of(receiver, "m1")[-1].json()["error"]["code"] == "AGENT_LOST"
     assert sum(bool(hook.json().get("is_final")) for hook in hooks) == 1
-    await until(where, agent, NAMES, holds=False)
+    await until(where, agent, "name", holds=False)
 
 
 async def test_what_waits_for_an_agent_with_a_volume_outlives_its_pod(
@@ -190,10 +186,10 @@ async def test_what_waits_for_an_agent_with_a_volume_outlives_its_pod(
         for name in ("m1", "m2"):
             sent = await client.send(agent, f"echo {name}", receiver.url, request_id=name)
             assert sent.status_code == 202, sent.text
-        first = await pod(where, agent, UIDS)
+        first = await metadata(where, agent, "uid")
         await asyncio.to_thread(_force_delete, where, agent)
         async with asyncio.timeout(_GONE_S):
-            while await pod(where, agent, UIDS) in ("", first):
+            while await metadata(where, agent, "uid") in (None, first):
                 await asyncio.sleep(0.1)
         again = await client.send(agent, "echo m1", receiver.url, request_id="m1")
         assert again.headers["idempotent-replayed"] == "true"
@@ -203,9 +199,9 @@ async def test_what_waits_for_an_agent_with_a_volume_outlives_its_pod(
     for name in ("m1", "m2"):
         hooks = await turn(receiver, name, within_s=60)
         assert first_seen(hooks)[-1]["outcome"] == "completed"
-    await until(where, agent, FINALIZERS, holds=False)
+    await until(where, agent, "finalizers", holds=False)
     async with asyncio.timeout(_GONE_S):
-        while names.NOTE in await asyncio.to_thread(Kubectl(where), "get", "pvc", "-o", "yaml"):
+        while names.NOTE in str(await asyncio.to_thread(objects, where, "persistentvolumeclaims")):
             await asyncio.sleep(0.2)
 
 

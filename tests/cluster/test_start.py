@@ -104,7 +104,7 @@ async def test_an_agent_over_quota_is_refused_in_words(tmp_path: Path, place: Pl
         assert "quota" in answer.json()["message"]
         listed = await client.http.get("/api/v1/agents", params={"user_id": "ada"})
         assert listed.json()["total"] == 0
-    assert await place.objects("pods,secrets") == []
+    assert await place.objects("pods") == await place.objects("secrets") == []
 
 
 async def test_an_agent_that_pod_security_refuses(tmp_path: Path, place: Place) -> None:

@@ -13,6 +13,7 @@ from gateway.launchers.kubernetes import KubernetesLauncher
 from gateway.launchers.kubernetes.agents import KnownAgent
 from gateway.settings import Settings
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.objects import objects
 
 IMAGE = {
     "CONTAINER_REGISTRY": "localhost",
@@ -25,6 +26,7 @@ IMAGE = {
 """The agents' image as the test node has it, and little enough for many on a small machine."""
 
 SWEEP_EVERY_S = 0.5
+_LOOK_S = 0.1
 
 
 class KubernetesPlace:
@@ -71,6 +73,17 @@ class KubernetesPlace:
             for launcher in self._launchers:
                 while self.known(agent_id, launcher).life == before[launcher]:
                     await asyncio.sleep(0.01)
+
+    async def left(self, *kinds: str) -> list[str]:
+        """Names of all objects of these kinds, also of those that are only going."""
+        found = [await asyncio.to_thread(objects, self.namespace, kind) for kind in kinds]
+        return [item["metadata"]["name"] for items in found for item in items]
+
+    async def without(self, *kinds: str, within_s: float = 60.0) -> None:
+        """Wait until there are none of these kinds. Raises TimeoutError."""
+        async with asyncio.timeout(within_s):
+            while await self.left(*kinds):
+                await asyncio.sleep(_LOOK_S)
 
     async def close(self) -> None:
         for launcher in self._launchers:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import StartFailed
+from gateway.errors import StartFailed, Unavailable
 from gateway.launchers.kubernetes import KubernetesLauncher, sweep
 from tests.cluster.launcher.place import KubernetesPlace
 from tests.gateway.launchers.harness import spec, status
@@ -27,17 +27,9 @@ HOSTILE_OWNERS = [
 ]
 
 
-async def left(place: KubernetesPlace) -> str:
-    """Everything of agents that the API server has, but for what is only going."""
-    kinds = "pods,persistentvolumeclaims,services,secrets"
-    return await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name")
-
-
 async def eventually_nothing(place: KubernetesPlace) -> None:
     """Owned objects are removed by Kubernetes, a moment later."""
-    async with asyncio.timeout(30):
-        while await left(place):
-            await asyncio.sleep(0.2)
+    await place.without("pods", "persistentvolumeclaims", "services", "secrets", within_s=30)
 
 
 async def refused(launcher: KubernetesLauncher, *, wait_s: float = 20) -> str:
@@ -56,14 +48,9 @@ async def refused(launcher: KubernetesLauncher, *, wait_s: float = 20) -> str:
             ["no node takes it", "Insufficient cpu", "Unschedulable"],
         ),
         ({"AGENT_IMAGE_NAME": "none"}, 20, ["image", "localhost/none:test", "ErrImageNeverPull"]),
-        (
-            {"AGENT_IMAGE_NAME": "none", "FORGE_AGENT_IMAGE_PULL_POLICY": "Always"},
-            3,
-            ["cannot be pulled", "localhost/none:test"],
-        ),
         ({"AGENT_IMAGE_NAME": "No/Image"}, 20, ["No/Image", "InvalidImageName"]),
     ],
-    ids=["unschedulable", "missing-image", "no-registry", "invalid-name"],
+    ids=["unschedulable", "missing-image", "invalid-name"],
 )
 async def test_words_of_what_keeps_a_pod(
     place: KubernetesPlace, variables: dict[str, str], wait_s: float, words: list[str]
@@ -107,6 +94,18 @@ async def test_words_of_what_a_template_mounts_and_is_not_there(
             await asyncio.sleep(0.01)
     shown = await launcher.get("a1")
     assert (shown.message, shown.reason) == (noted.message, noted.reason) == (noted.message, reason)
+
+
+async def test_words_of_an_image_that_cannot_be_pulled(place: KubernetesPlace) -> None:
+    """Kubelet's, too; it goes on trying, so that nothing is hopeless yet."""
+    place.configure(AGENT_IMAGE_NAME="none", FORGE_AGENT_IMAGE_PULL_POLICY="Always")
+    launcher = await place.open()
+    await launcher.create(spec(), wait_s=0)
+    async with asyncio.timeout(30):
+        while (await launcher.get("a1")).reason not in ("ErrImagePull", "ImagePullBackOff"):
+            await asyncio.sleep(0.05)
+    with pytest.raises(Unavailable, match=r"cannot be pulled.*localhost/none:test"):
+        await launcher.reach("a1", timeout_s=0.1)
 
 
 async def test_last_words_of_a_runtime_hold_no_secret(place: KubernetesPlace) -> None:

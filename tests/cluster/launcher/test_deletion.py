@@ -15,11 +15,7 @@ from tests.cluster.outside import gateway_outside
 from tests.cluster.place import Place
 from tests.gateway.launchers.harness import spec
 
-
-async def gone(place: KubernetesPlace, kind: str) -> None:
-    async with asyncio.timeout(60):
-        while await asyncio.to_thread(place.kubectl, "get", kind, "--output=name"):
-            await asyncio.sleep(0.1)
+CLAIMS = "persistentvolumeclaims"
 
 
 async def test_a_retired_agent_goes(place: KubernetesPlace) -> None:
@@ -28,7 +24,7 @@ async def test_a_retired_agent_goes(place: KubernetesPlace) -> None:
     await launcher.create(spec(env={"A": "b"}), wait_s=20)
     await launcher.delete("a1")
     await launcher.retired("a1")
-    await gone(place, "pods,secrets")
+    await place.without("pods", "secrets")
 
 
 async def test_a_gateway_that_forgets_is_stood_in_for(
@@ -43,7 +39,7 @@ async def test_a_gateway_that_forgets_is_stood_in_for(
     other = await place.open()
     with pytest.raises(NotFound):
         await other.get("a1")
-    await gone(place, "pods")
+    await place.without("pods")
 
 
 async def test_one_that_never_ran_has_nobody_to_say_goodbye_to(place: KubernetesPlace) -> None:
@@ -57,7 +53,7 @@ async def test_one_that_never_ran_has_nobody_to_say_goodbye_to(place: Kubernetes
     with pytest.raises(NotFound):
         await launcher.reach("a1", timeout_s=20)
     await launcher.retired("a1")
-    await gone(place, "pods")
+    await place.without("pods")
 
 
 @pytest.mark.parametrize("volume", ["", "1Gi"], ids=["pod", "volume"])
@@ -73,13 +69,13 @@ async def test_what_a_gateway_died_over_is_undone(
         asked = {"owner_id": "ada", "agent_id": "a1", "env": {"A": "b"}}
         async with gateway.client() as client, asyncio.TaskGroup() as group:
             group.create_task(cut_off(client.http.post("/api/v1/agents", json=asked)))
-            await until_marked(home, "pvc" if volume else "pods")
+            await until_marked(home, CLAIMS if volume else "pods")
             await gateway.kill()
     place.configure(FORGE_CREATE_TIMEOUT="1s", **own)
     launcher = await place.open()
-    await gone(place, "pods,pvc")
+    await place.without("pods", CLAIMS)
     assert (await launcher.create(spec(env={"A": "b"}), wait_s=30)).ready
-    kind = "pvc" if volume else "pods"
+    kind = CLAIMS if volume else "pods"
     mark = ("annotate", kind, "ada-a1", f"{names.MAKING}=")
     await asyncio.to_thread(place.kubectl, *mark)
     await until_marked(home, kind, marked=False)

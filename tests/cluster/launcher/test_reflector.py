@@ -18,7 +18,7 @@ from gateway.launchers.kubernetes.reflector import Reflector
 from gateway.settings import Settings
 from tests.cluster.launcher.line import Line, line_to_the_api_server
 from tests.cluster.launcher.place import KubernetesPlace
-from tests.cluster.node import components, node
+from tests.cluster.node.node import Node
 
 
 class Watched:
@@ -204,17 +204,20 @@ async def test_a_dead_line_is_not_hammered(place: KubernetesPlace, tmp_path: Pat
         assert 2 <= seen.line.connections - before <= 30
 
 
+@pytest.mark.alone
 async def test_versions_that_are_forgotten_are_expired(
-    place: KubernetesPlace, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    mortal_apiserver: Node,
+    place: KubernetesPlace,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A restarted API server does not know old versions, and says so: then everything is listed
     again. What it was told to know meanwhile, is known."""
     async with watched(place, tmp_path) as seen:
         await seen.make("a")
         await until(lambda: seen.names() == {"a"})
-        home = node.attach(os.environ["FORGE_TEST_NODE"], components.build())
-        await asyncio.to_thread(home.kill_apiserver)
-        await asyncio.to_thread(home.start_apiserver)
+        await asyncio.to_thread(mortal_apiserver.kill_apiserver)
+        await asyncio.to_thread(mortal_apiserver.start_apiserver)
         with pytest.raises(Expired):
             await first_event(seen.api, version="1")
         await seen.make("b")

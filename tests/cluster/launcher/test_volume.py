@@ -21,12 +21,10 @@ async def ready_again(launcher: KubernetesLauncher, pod_uid: str) -> None:
 
 async def nothing_left(place: KubernetesPlace) -> None:
     """Neither volume nor pod, and nobody makes a pod again."""
-    kinds = "pods,persistentvolumeclaims"
-    async with asyncio.timeout(60):
-        while await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name"):
-            await asyncio.sleep(0.1)
+    kinds = ("pods", "persistentvolumeclaims")
+    await place.without(*kinds)
     await asyncio.sleep(3 * sweep._GAP_S)
-    assert await asyncio.to_thread(place.kubectl, "get", kinds, "--output=name") == ""
+    assert await place.left(*kinds) == []
 
 
 async def test_a_lost_pod_is_made_again_with_its_journal(place: KubernetesPlace) -> None:

@@ -55,15 +55,16 @@ def _network(layout: Layout) -> dict[str, Any]:
         "type": "bridge",
         "bridge": "pods0",
         "isGateway": True,
-        "ipMasq": True,
         "hairpinMode": True,
         "ipam": addresses,
     }
-    ports = {"type": "portmap", "capabilities": {"portMappings": True}}
-    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge, ports]}
+    # No masquerading, no ports of the node's: nothing here needs them, and they would be a dozen
+    # programs for every pod that comes or goes.
+    return {"cniVersion": "0.4.0", "name": "pods", "plugins": [bridge]}
 
 
 def _kubelet(layout: Layout) -> dict[str, Any]:
+    taints = [{"key": layout.taint, "effect": "NoSchedule"}] if layout.taint else []
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -83,6 +84,7 @@ def _kubelet(layout: Layout) -> dict[str, Any]:
         },
         "imageGCHighThresholdPercent": 100,
         "maxPods": 200,
+        "registerWithTaints": taints,
         "clusterDNS": [ADDRESS],
         "clusterDomain": "cluster.local",
         "resolvConf": "",

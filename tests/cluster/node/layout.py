@@ -19,18 +19,26 @@ SERVICES = "10.96.0.0/16"
 @dataclass(frozen=True)
 class Layout:
     """The folder of a node. What its programs would put into /run, /var/lib and /var/log goes
-    there as well: the sandbox mounts it over these. `pods` are the addresses of its pods."""
+    there as well: the sandbox mounts it over these. `pods` are the addresses of its pods;
+    with a `taint`, a key, it takes only pods that tolerate it."""
 
     name: str
     folder: Path
     address: str = ADDRESS
     pods: str = PODS
+    taint: str = ""
 
     @property
     def second(self) -> "Layout":
         """Of the second node of its cluster, which tests may add."""
         name = f"{self.name}-2"
-        return Layout(name, self.folder.with_name(name), address="10.77.0.2", pods="10.89.0.0/16")
+        return Layout(
+            name,
+            self.folder.with_name(name),
+            address="10.77.0.2",
+            pods="10.89.0.0/16",
+            taint="forge.test/second",
+        )
 
     @property
     def network(self) -> Path:

@@ -2,7 +2,8 @@
 
 It has namespaces of its own like any node, so the end of its process 1 is a machine that loses its
 power: no program of it ends in order, and its network is silent from then on. There is no
-kube-proxy on it: what runs there reaches pods and nodes, and no Services.
+kube-proxy on it: what runs there reaches pods and nodes, and no Services. It takes only pods that
+tolerate its taint, so that nobody else's are lost with it.
 """
 
 import shutil
