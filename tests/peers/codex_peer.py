@@ -25,7 +25,7 @@ class PeerScript(msgspec.Struct, kw_only=True):
     answer to the greeting, then it exits with 1. `refuse`: the error that answers
     turn/start. `steps`: what it does when prompted: a string is a line of its output,
     `stderr:...` that text on standard error; `exit` ends it, `hang` waits for ever,
-    `wait` until it is told something.
+    `wait` until it is told something; what is to steer the turn is taken meanwhile.
     """
 
     version: str = "0.169.0"
@@ -100,6 +100,10 @@ class Peer:
             for step in self._script.steps:
                 self._do(step)
 
+    def _wait(self) -> None:
+        while (told := self._hear()) and told.get("method") == "turn/steer":
+            _write(msgspec.json.encode({"id": told["id"], "result": {"turnId": TURN}}))
+
     def _do(self, step: str) -> None:
         name, _, rest = step.partition(":")
         if step == BEGIN:
@@ -111,7 +115,7 @@ class Peer:
         elif step == "hang":
             time.sleep(600)
         elif step == "wait":
-            self._hear()
+            self._wait()
         elif name == "stderr":
             sys.stderr.write(rest)
             sys.stderr.flush()

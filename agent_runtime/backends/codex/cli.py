@@ -66,9 +66,18 @@ class Cli(PipedCli):
         error = {"code": _NO_METHOD, "message": f"{method} is not supported"}
         await self.lines.send({"id": number, "error": error})
 
-    async def steer(self, turn_id: str, content: list[dict[str, str]]) -> None:
-        """Take a message into that turn. Raises Refused when it has ended, BackendCrashed."""
-        params = {"threadId": self.thread_id, "expectedTurnId": turn_id, "input": content}
+    async def steer(
+        self, content: list[dict[str, str]], *, turn_id: str, thread_id: str = ""
+    ) -> None:
+        """Take a message into that turn, of our thread if of no other.
+
+        Raises Refused when it has ended, BackendCrashed.
+        """
+        params = {
+            "threadId": thread_id or self.thread_id,
+            "expectedTurnId": turn_id,
+            "input": content,
+        }
         await call(self.lines, "turn/steer", params, shapes.Nothing)
 
 

@@ -48,6 +48,7 @@ class Prompt:
     async def interrupt(self) -> None:
         """Before the CLI has started the turn, it would not know what to interrupt."""
         self._state.interrupted = True
+        self._asking.interrupt()
         if self._state.started:
             await self._cli.interrupt(self._state.turn_id)
 
@@ -56,7 +57,7 @@ class Prompt:
         if not self._state.started or self._state.ended or self._state.interrupted:
             return False
         try:
-            await self._cli.steer(self._state.turn_id, content(message))
+            await self._cli.steer(content(message), turn_id=self._state.turn_id)
         except Refused as refused:  # it has just ended
             log.info("not_steered", extra={"reason": str(refused)})
             return False

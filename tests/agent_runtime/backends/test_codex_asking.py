@@ -26,7 +26,7 @@ HELLO = Message("Hello.")
 async def test_what_the_mode_does_not_allow_is_refused(
     codex: CodexRig, sink: RecordingSink
 ) -> None:
-    """A refused command does not run, the model learns of it, the turn goes on to its end."""
+    """A refused command does not run, the model learns why, the turn goes on to its end."""
     message = codex.script(codex.run("touch trace"), Say("Done."))
     async with started(codex.make_with()) as backend:
         end = await backend.prompt(Message(message), sink)
@@ -35,6 +35,8 @@ async def test_what_the_mode_does_not_allow_is_refused(
     done = sink.finished("commandExecution")
     assert (done["status"], done["error"]) == ("error", "declined")
     assert "rejected" in codex.model.heard()
+    assert "commandExecution is refused: Nobody answered in time" in codex.model.heard()
+    assert len(codex.model.requests) == 2
 
 
 @pytest.mark.parametrize("name", ["../out.txt", "link/out.txt", ".git/hooks/pre-commit"])

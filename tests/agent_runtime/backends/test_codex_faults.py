@@ -116,7 +116,9 @@ async def test_a_subagents_thread_is_told_apart(
     assert end.outcome is Outcome.COMPLETED
     by_whom = {data["text"]: data.get("subagent") for data in sink.data(Kind.TEXT)}
     assert by_whom == {"sub": "thread_2", "ours": None}
-    assert {"id": 5, "result": {"decision": "decline"}} in told_to(tmp_path)
+    steered, declined = told_to(tmp_path)[-2:]
+    assert (steered["method"], steered["params"]["threadId"]) == ("turn/steer", "thread_2")
+    assert declined == {"id": 5, "result": {"decision": "decline"}}
 
 
 async def test_consent_to_an_mcp_tool_is_a_permission(place: Place, tmp_path: Path) -> None:
