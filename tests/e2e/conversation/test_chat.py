@@ -1,13 +1,16 @@
 """`forge chat` on a terminal, with a real gateway and a real CLI."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.docs.page import ROOT
 from tests.e2e.conversation.talk import Talk
+from tests.e2e.conversation.test_prompts import workspace
 from tests.gateway.cli.command import CTRL_D, ENTER, Terminal, terminal
-from tests.peers.gateway import House
-from tests.peers.stub_model import Call, Say, Stall, StubModel
+from tests.peers.gateway import Client, House
+from tests.peers.stub_model import MODEL, Call, Say, Stall, StubModel
 
 
 @asynccontextmanager
@@ -80,3 +83,45 @@ async def test_now_takes_the_place_of_what_runs(
         await shown.until_row("Hm again")
         shown.press(b"/interrupt" + ENTER)
         await shown.until_row("■ interrupted in", times=2)
+
+
+def shown_on_the_page(talk: Talk) -> list[str]:
+    """The first screen of docs/chat.md, of this agent and model."""
+    page = (ROOT / "docs" / "chat.md").read_text("utf-8")
+    screen = page.split("```\n")[1].replace("anthropic/claude-sonnet-4-5", MODEL)
+    return plain(re.sub(r"agt-[0-9a-f]{16}", talk.agent, screen).splitlines())
+
+
+def plain(rows: list[str]) -> list[str]:
+    """Without the cursor, and how long it has been running."""
+    return [re.sub(r"^\d+ s(?= ·)", "N s", row.removesuffix(" _")) for row in rows]
+
+
+async def test_the_first_screen_of_its_page(
+    place: House, client: Client, model: StubModel, tmp_path: Path
+) -> None:
+    """Row by row what the page shows."""
+    agent = await client.create(backend="opencode", model=MODEL, permission_mode="default")
+    talk = Talk(client, agent)
+    (workspace(place, talk) / "build").mkdir()
+    (workspace(place, talk) / "Makefile").write_text("test:\n\t@sleep 600\n")
+    model.script(Say("Hello."))
+    await talk.say("hello")  # by which the CLI has started
+    model.script(
+        Call(
+            "bash",
+            {"command": "rm -r build", "description": "tidy"},
+            text="I will remove the old build first.",
+        ),
+        Call("bash", {"command": "make test", "description": "test"}),
+    )
+    async with chatting(place, talk, tmp_path) as shown:
+        shown.press(b"clean up, then run the tests" + ENTER)
+        for done in ("✓ bash: rm -r build", "▸ bash: make test"):
+            await shown.until_last("y/a/n >")
+            shown.press(b"y" + ENTER)
+            await shown.until_row(done)
+        await shown.until_last(">")
+        shown.press(b"and write a summary" + ENTER)
+        await shown.until_row("1 waiting")
+        assert plain(shown.rows) == shown_on_the_page(talk)
