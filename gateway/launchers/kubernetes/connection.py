@@ -49,6 +49,8 @@ class Connection:
             StartFailed: there is no way to; says why.
         """
         configuration = Configuration()
+        # The library would follow proxies of the environment; a kubeconfig may name one.
+        configuration.client_session_kwargs = {"trust_env": False}
         await login.configure(configuration, self._kube_config)
         try:
             self._client = ApiClient(configuration)

@@ -1,10 +1,13 @@
-"""How many calls a gateway makes at once. No API server: only who answers its calls."""
+"""A gateway's calls: how many at once, and which way. No API server: only who answers them."""
 
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from gateway.launchers.kubernetes.connection import MAX_CALLS, Connection
+from tests.peers.receiver import Receiver
 
 KUBECONFIG = """
 apiVersion: v1
@@ -75,3 +78,22 @@ async def test_calls_at_once_are_bounded(tmp_path: Path) -> None:
         server.close()
     assert [call.result() for call in calls] == [b"{}"] * 100
     assert (busy.calls, busy.most_at_once) == (100, MAX_CALLS)
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would see every token; who wants one names it in the kubeconfig."""
+    async with Receiver() as server, Receiver() as proxy:
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(KUBECONFIG.format(port=server.port))
+        connection = Connection(kubeconfig)
+        await connection.open()
+        try:
+            await connection.call("GET", "/version")
+        finally:
+            await connection.close()
+    assert [hook.path for hook in server.hooks] == ["/version"]
+    assert not proxy.hooks
