@@ -118,3 +118,9 @@ def test_nothing_on_the_path_of_an_event_reads_a_whole_table(tmp_path: Path) -> 
         plan = connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall()
         assert all("USING" in step[3] for step in plan), plan
     connection.close()
+
+
+def test_what_is_kept_is_what_the_docs_say() -> None:
+    """docs/operations.md: 256 MiB and 7 days."""
+    assert retention.MAX_BYTES == 256 * 1024 * 1024
+    assert retention.MAX_AGE_MS == 7 * 24 * 3600 * 1000

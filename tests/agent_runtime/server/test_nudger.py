@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -123,3 +123,24 @@ async def test_a_proxy_of_the_environment_is_not_asked(
         asyncio.timeout(20),
     ):
         assert await nudges.agents.get() == "agent-1"
+
+
+async def test_the_gateways_of_a_machine_are_tried_in_random_order(tmp_path: Path) -> None:
+    """Else one of them had all the agents."""
+    gateways = [Nudges() for _ in range(3)]
+    async with AsyncExitStack() as stack:
+        for number, nudges in enumerate(gateways):
+            server = grpc.aio.server()
+            relay_pb2_grpc.add_NudgeServiceServicer_to_server(nudges, server)
+            server.add_insecure_port(f"unix:{tmp_path}/gateway-{number}.sock")
+            await server.start()
+            stack.push_async_callback(server.stop, 0)
+        journal = await stack.enter_async_context(Journal(tmp_path))
+        nudger = Nudger(
+            agent_id="agent-1", where=f"dir:{tmp_path}", journal=journal, slot=RelaySlot()
+        )
+        for _ in range(20):
+            await nudger._nudge_any()
+    nudged = [nudges.agents.qsize() for nudges in gateways]
+    assert sum(nudged) == 20
+    assert max(nudged) < 20

@@ -13,7 +13,7 @@ from agent_runtime.journal.rows import MAX_PARK_MS
 from agent_runtime.journal.statements import now_ms
 from agent_runtime.server.nudger import Nudger
 from agent_runtime.server.relay_parked import MAX_WAIT_S, Parked
-from agent_runtime.server.relay_session import AFTERLIFE_S
+from agent_runtime.server.relay_session import AFTERLIFE_S, SILENCE_S, STALL_S
 from agent_runtime.server.relay_slot import RelaySlot, RelayTaken
 from proto.agent.v1 import agent_pb2
 from proto.relay.v1 import relay_pb2
@@ -353,3 +353,8 @@ def test_a_clock_that_is_set_delays_no_turn_for_ever() -> None:
     assert parked.take_due(now) == set()
     assert parked.take_due(now - 1) == {1}
     assert parked.wait_s(now) is None
+
+
+def test_a_dead_relay_is_found_out_when_the_contract_says() -> None:
+    """relay.proto: 10 s of silence, 60 s with events and no word of them."""
+    assert (SILENCE_S, STALL_S) == (10.0, 60.0)

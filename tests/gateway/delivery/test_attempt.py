@@ -255,6 +255,19 @@ async def test_fault_14_of_a_long_response_little_is_read(
     assert receiver.hooks[1].connection != receiver.hooks[0].connection
 
 
+async def test_fault_14_no_more_than_64_kib_are_waited_for(
+    receiver: Receiver, posting: Posting
+) -> None:
+    """A body that stops just beyond that, and never ends, is not waited for."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 80000\r\n\r\n"
+    receiver.script.append(Reply(raw=head + b"x" * 70_000))
+    async with posting(timeout_s=30) as poster, asyncio.timeout(15):
+        answer = await attempt(poster, receiver.url)
+        assert answer.verdict is Verdict.DELIVERED
+        await attempt(poster, receiver.url)
+    assert receiver.hooks[1].connection != receiver.hooks[0].connection
+
+
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -303,7 +316,8 @@ async def test_an_answer_that_breaks_off_is_one(receiver: Receiver, posting: Pos
 
 
 async def test_fault_15_a_gzip_bomb_is_never_inflated(receiver: Receiver, posting: Posting) -> None:
-    """50 MB of zeros in 50 kB, and bytes that are no gzip at all, are the same to us."""
+    """50 MB of zeros in 50 kB, and bytes that are no gzip at all, are the same to us: little
+    enough to be read to their end, after which the connection is used again."""
     bomb = gzip.compress(bytes(50_000_000))
     async with posting(timeout_s=30) as poster:
         for body in (bomb, b"no gzip"):
@@ -311,6 +325,7 @@ async def test_fault_15_a_gzip_bomb_is_never_inflated(receiver: Receiver, postin
             answer = await attempt(poster, receiver.url)
             assert answer.verdict is Verdict.DELIVERED
     assert receiver.hooks[0].headers["accept-encoding"] == "identity"
+    assert receiver.hooks[0].connection == receiver.hooks[1].connection
 
 
 async def test_fault_16_a_stale_connection_is_repeated_at_once(

@@ -101,3 +101,13 @@ async def test_many_at_once_wait_for_their_turn(receiver: Receiver) -> None:
     kinds = [type(result) for result in results]
     assert kinds.count(BadRequest) >= AT_ONCE
     assert set(kinds) <= {BadRequest, Unavailable}
+
+
+async def test_a_proxy_in_the_environment_is_not_used(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files come from where the URL says."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    receiver.script.append(Reply(body=b"file"))
+    async with downloading() as download:
+        assert await download.get(receiver.url, limit_bytes=100) == b"file"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from gateway.delivery.breaker import MAX_HOSTS
 from gateway.delivery.policy import LONGEST_SILENCE_S, Policy
 from gateway.errors import SettingsError
 from gateway.settings import Settings
@@ -34,3 +35,14 @@ def test_a_timeout_that_no_agent_waits_for_is_refused() -> None:
         policy = Policy(timeout_s=timeout_s)
         assert policy.timeout_s + policy.longest_gather_s <= LONGEST_SILENCE_S < 60
         assert policy.name_s < policy.timeout_s
+
+
+def test_what_the_docs_say_of_what_has_no_setting() -> None:
+    """docs/webhooks.md and docs/operations.md: waits over 5 s are parked, the host's Retry-After
+    counts for up to an hour, 64 MiB are held, 512 posts go to one host, 4,096 are remembered."""
+    policy = Policy()
+    assert (policy.longest_sleep_s, policy.longest_wait_s) == (5.0, 600.0)
+    assert policy.longest_retry_after_s == 3600.0
+    assert policy.held_bytes == 64 * 1024 * 1024
+    assert policy.attempts_per_origin == 512
+    assert MAX_HOSTS == 4096

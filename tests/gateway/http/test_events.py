@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import Gone, NotFound, Unavailable
 from gateway.http.connection import BoundedProtocol
-from gateway.http.eventstream import Streams
+from gateway.http.eventstream import COMMENT_S, MOST_STREAMS, Streams
 from gateway.model import Event, Stretch
 from tests.gateway.http.conftest import Door, open_door
 from tests.peers.sse import streaming
@@ -252,3 +252,10 @@ async def test_head_of_a_stream_has_no_body(door: Door) -> None:
     """And does not wait for events."""
     answer = await door.http.head(EVENTS, params=ADA, headers=STREAM)
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_the_docs_say_how_long_streams_are_quiet_and_readers_may_be() -> None:
+    """docs/api.md, docs/operations.md: a comment after 15 s, 500 streams, 60 s without reading."""
+    assert COMMENT_S == 15.0
+    assert MOST_STREAMS == 500
+    assert BoundedProtocol.stall_timeout_s == 60.0

@@ -65,3 +65,14 @@ async def test_large_events_fit() -> None:
             told = await ask(link)
         assert len(told.session_id) == 5 * 1024 * 1024
         await links.close()
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would see tokens and tickets, and may not even reach agents."""
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with ScriptedAgent.playing("a") as agent:
+        links = Links()
+        async with links.to(agent.target) as link, asyncio.timeout(10):
+            await ask(link)
+        await links.close()

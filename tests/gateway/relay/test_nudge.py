@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from gateway.errors import StartFailed
-from gateway.relay.nudge import Limiter, NudgeServer
+from gateway.relay.nudge import BURST, MAX_CALLS, MAX_SOURCES, PER_SECOND, Limiter, NudgeServer
 from proto.relay.v1 import relay_pb2, relay_pb2_grpc
 from tests.gateway.delivery.events import final
 from tests.gateway.relay.house import AGENT, house
@@ -102,3 +102,9 @@ def test_sources_are_limited_each_for_itself_and_forgotten() -> None:
     for number in range(100):
         limiter.admit(f"s{number}")
     assert limiter.admit("a")
+
+
+def test_what_all_nudges_may_take_is_little() -> None:
+    """Whoever can reach the port, which asks for no token, keeps a gateway from nothing."""
+    assert MAX_CALLS == 256
+    assert (BURST, PER_SECOND, MAX_SOURCES) == (200.0, 100.0, 1024)
