@@ -20,6 +20,7 @@ RuntimeFault
 +-- BackendUnusable     the CLI is missing, of a wrong version, or cannot start
 +-- BackendCrashed      the CLI ended in mid-turn
 +-- Refused             the CLI understood a call and did not accept it
++-- NotRecalled         the CLI does not tell now what it keeps of the conversation
 """
 
 
@@ -117,3 +118,11 @@ class Refused(RuntimeFault):
 
     Never leaves its backend: what it means for a turn, only that knows.
     """
+
+
+class NotRecalled(RuntimeFault):
+    """The CLI cannot be asked for its history now; `asleep`: it could, if it ran."""
+
+    def __init__(self, reason: str, *, asleep: bool = False) -> None:
+        super().__init__(reason)
+        self.asleep = asleep

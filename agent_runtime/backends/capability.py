@@ -28,6 +28,8 @@ class Capability(StrEnum):
     """Begins a session as the one before has gone (`Backend.new_session`)."""
     RESUME = "resume"
     """Takes the session of the runtime before up again."""
+    HISTORY = "history"
+    """Keeps what was said itself, and tells it (`Backend.recall`)."""
     REASONING = "reasoning"
     """Tells what the model thinks."""
     USAGE = "usage"

@@ -1,15 +1,17 @@
 """What every backend does that keeps one CLI running from prompt to prompt."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar
 
 from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.backends.running import Interruptible, Running
 from agent_runtime.backends.start_failure import NotStarted, version_at_fault
-from agent_runtime.errors import BackendCrashed, BackendUnusable, Refused
+from agent_runtime.errors import BackendCrashed, BackendUnusable, NotRecalled, Refused
 from agent_runtime.model import Code, Outcome, TurnEnd
 
 
@@ -98,6 +100,18 @@ class CliBackend(ABC, Generic[C, P]):
             return await self._begin_session(self._started(), fork=fork)
         except Refused as refused:
             raise BackendCrashed(str(refused)) from refused
+
+    async def recall(self, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        if self._cli is None or not self.running:
+            raise NotRecalled(f"{self._called} is not running", asleep=True)
+        try:
+            return await self._recall(self._cli, wanted)
+        except Refused as refused:
+            raise NotRecalled(str(refused)) from refused
+
+    async def _recall(self, cli: C, wanted: Bookmarks) -> Mapping[str, Recalled]:  # noqa: ARG002 - not all have such a capability
+        """Raises NotRecalled, Refused, BackendCrashed."""
+        return {}
 
     def check_model(self, model: str) -> None:
         """Most list none: whether there is such a model, only the provider knows."""

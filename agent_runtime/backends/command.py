@@ -25,6 +25,7 @@ from agent_runtime.backends.message import Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.pipe import Pipe
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.errors import BackendUnusable
 from agent_runtime.model import BackendEvent, Code, Outcome, TurnEnd
 from agent_runtime.processes import CliProcess
@@ -92,6 +93,9 @@ class CommandBackend:
 
     async def new_session(self, *, fork: bool) -> str:  # noqa: ARG002 - nor this one
         return ""
+
+    async def recall(self, wanted: Bookmarks) -> Mapping[str, Recalled]:  # noqa: ARG002 - it has no such capability
+        return {}
 
     def check_model(self, model: str) -> None:
         """Whatever the command understands."""

@@ -14,6 +14,7 @@ from agent_runtime.backends.asks import (
 )
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.model import BackendEvent, TurnEnd
 from agent_runtime.processes import Processes
 
@@ -65,6 +66,13 @@ class TurnSink(Protocol):
 
     async def session(self, session_id: str) -> None:
         """Record the CLI's session, so that the next runtime can resume it."""
+        ...
+
+    async def bookmark(self, place: str) -> None:
+        """Record where the CLI's own history of the session has this prompt.
+
+        In the backend's own words, for `Backend.recall`; after `session`, once a prompt.
+        """
         ...
 
     async def permission(
@@ -148,6 +156,18 @@ class Backend(Protocol):
 
         Raises:
             BackendCrashed: the CLI ended, or did not do it.
+        """
+        ...
+
+    async def recall(self, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        """What the CLI has kept of these prompts, by place.
+
+        Called only with the capability `history`, at any time, also while a prompt runs,
+        which must not notice. What the CLI does not have, or what is too much
+        (`recalled.MAX_BYTES`), is left out.
+
+        Raises:
+            NotRecalled, BackendCrashed: it does not tell now.
         """
         ...
 

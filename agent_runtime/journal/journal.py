@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 
 from agent_runtime.errors import Exhausted
 from agent_runtime.journal import deliveries, retention, schema, statements
+from agent_runtime.journal.bookmarks import BookmarkBook
 from agent_runtime.journal.cursor import MAX_SEQ, Cursor
 from agent_runtime.journal.history import HistoryBook
 from agent_runtime.journal.prompts import PromptBook
@@ -54,6 +55,7 @@ class Journal:
         self._writer = Writer(schema.connect(folder))
         self._watches: set[Watch] = set()
         self.history = HistoryBook(self._reader)
+        self.bookmarks = BookmarkBook(self._reader, self._writer)
         self.prompts = PromptBook(self._reader, self._writer)
         self.snapshots = SnapshotBook(self._reader, self._writer)
         self._space = Space(self._reader, self._writer, max_bytes)

@@ -8,6 +8,8 @@ what lies beyond its mark. Oldest turns first, in slices, so that no commit take
 import sqlite3
 from dataclasses import dataclass, replace
 
+from agent_runtime.journal import bookmarks
+
 MAX_BYTES = 256 * 1024 * 1024
 MAX_AGE_MS = 7 * 24 * 3600 * 1000
 MAX_TURNS = 10_000
@@ -139,6 +141,7 @@ def forget(connection: sqlite3.Connection, bounds: Bounds) -> int:
     turns = connection.execute(_FORGET, given).fetchall()
     connection.executemany("DELETE FROM rejects WHERE turn = ?", turns)
     connection.executemany("DELETE FROM prompts WHERE turn = ?", turns)
+    bookmarks.forget(connection)
     return len(turns)
 
 

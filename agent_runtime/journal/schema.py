@@ -91,6 +91,18 @@ MIGRATIONS = (
     ALTER TABLE turns ADD COLUMN snapshot INTEGER; -- the last one before it ran; NULL: it did not
     UPDATE turns SET snapshot = 0 WHERE state > 1; -- 0: there was none
     """,
+    """
+    CREATE TABLE bookmarks (                     -- they outlive their turns
+        turn       INTEGER PRIMARY KEY,
+        request_id TEXT NOT NULL,
+        created_ms INTEGER NOT NULL,
+        session_id TEXT NOT NULL,                -- the CLI's
+        place      TEXT NOT NULL,                -- in its history of that session
+        said       BLOB NOT NULL DEFAULT x'',    -- agent.v1.AgentRequest without what is large
+        final      BLOB NOT NULL DEFAULT x''     -- agent.v1.AgentResponse
+    );
+    CREATE INDEX bookmarks_of_session ON bookmarks (session_id, turn);
+    """,
 )
 
 

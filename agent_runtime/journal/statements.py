@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from agent_runtime.errors import Exhausted, Invalid, UnknownTurn
-from agent_runtime.journal import history, prompts
+from agent_runtime.journal import bookmarks, history, prompts
 from agent_runtime.journal.rows import Acceptance, Command, CommandKind, Prompt, Turn
 from agent_runtime.journal.ticket_budget import TicketBudget, note_bytes
 from proto.agent.v1.agent_pb2 import AgentRequest
@@ -216,6 +216,7 @@ def finish(
     ).fetchone()
     said = history.kept(command, CommandKind(kind))
     prompts.end_turn(connection, turn)
+    bookmarks.end_turn(connection, turn, final, said)
     for name, value in facts.items():
         put_fact(connection, name, value)
     ended = {"state": relay_pb2.TURN_STATE_ENDED, "outcome": outcome, "said": said, "turn": turn}

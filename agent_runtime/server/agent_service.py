@@ -14,6 +14,7 @@ from agent_runtime.server.refusal import abort
 from agent_runtime.server.status import Status
 from agent_runtime.server.usage import Usage
 from agent_runtime.turns.diffs import Diffs
+from agent_runtime.turns.recall import Recall
 from agent_runtime.turns.runner import Runner
 from proto.agent.v1 import agent_pb2, agent_pb2_grpc
 
@@ -33,6 +34,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         runner: Runner,
         status: Status,
         diffs: Diffs,
+        recall: Recall,
         usage: Usage,
         shutdown: Callable[[bool], None],
     ) -> None:
@@ -40,6 +42,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
         self._runner = runner
         self._status = status
         self._diffs = diffs
+        self._recall = recall
         self._usage = usage
         self._shutdown = shutdown
         self._streams = 0
@@ -69,7 +72,7 @@ class AgentService(agent_pb2_grpc.AgentServiceServicer):
     ) -> agent_pb2.MessagesResponse:
         with self._usage.call():
             try:
-                return await messages(self._journal, request)
+                return await messages(self._journal, self._recall, request)
             except Invalid as invalid:
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(invalid))
 

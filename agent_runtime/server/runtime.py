@@ -34,6 +34,7 @@ from agent_runtime.server.usage import Usage
 from agent_runtime.settings import Settings
 from agent_runtime.turns.diffs import Diffs
 from agent_runtime.turns.drained import Drained
+from agent_runtime.turns.recall import Recall
 from agent_runtime.turns.runner import Runner
 from agent_runtime.turns.snapshots import Snapshots
 from agent_runtime.workspace.git import Git
@@ -79,16 +80,18 @@ class _Runtime:
         self._journal = journal
         self._drained = Drained(journal, settings.pod_uid)
         self._snapshots = _snapshots(settings, env, journal, errands := Errands())
+        backend = _backend(settings, env, journal, errands)
         self._runner = Runner(
             journal=journal,
             drained=self._drained,
-            backend=_backend(settings, env, journal, errands),
+            backend=backend,
             mode=PermissionMode.parse(terms.permission_mode(settings, journal)),
             policy=terms.policy(settings, journal),
             snapshots=self._snapshots,
             turn_limit_s=settings.turn_limit_s,
             grace_s=settings.grace_s,
         )
+        self._recall = Recall(journal, backend, self._runner.wakeup.wish)
         self._slot = RelaySlot()
         self._usage = Usage()
         self._life = Life(
@@ -201,6 +204,7 @@ class _Runtime:
             runner=self._runner,
             status=status,
             diffs=Diffs(self._journal, self._snapshots),
+            recall=self._recall,
             usage=self._usage,
             shutdown=self._end,
         )

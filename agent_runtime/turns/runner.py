@@ -19,6 +19,7 @@ from agent_runtime.turns.queue import Queue
 from agent_runtime.turns.sink import Voice
 from agent_runtime.turns.snapshots import Snapshots
 from agent_runtime.turns.totals import Totals
+from agent_runtime.turns.wakeup import Wakeup
 from proto.agent.v1.agent_pb2 import SendMessageRequest
 from proto.relay.v1 import relay_pb2
 
@@ -55,6 +56,7 @@ class Runner:
         self._voice = Voice(backend.name)
         self._queue = Queue()
         self._wake = asyncio.Event()
+        self.wakeup = Wakeup(backend, self._wake)
         self._idle = asyncio.Event()
         self._hurry = asyncio.Event()
         self._running: tuple[Turn, Prompt] | None = None
@@ -113,6 +115,8 @@ class Runner:
                     await self._snapshots.take_in_time()  # and look again: the queue may be empty
                 elif self._queue:
                     await self._run_message(self._queue.take())
+                elif self.wakeup.due:
+                    await self.wakeup.fulfil()
                 else:
                     await self._rest()
         finally:

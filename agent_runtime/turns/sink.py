@@ -118,6 +118,9 @@ class JournalSink:
             await self._journal.put_fact(self._session_fact, session_id)
             self.session_id = session_id
 
+    async def bookmark(self, place: str) -> None:
+        self._journal.bookmarks.put(self._turn.turn, self.session_id, place)
+
     async def permission(
         self, event: BackendEvent, ask: PermissionAsk
     ) -> Pending[PermissionAnswer]:

@@ -46,6 +46,7 @@ _MESSAGE: dict[str, Any] = {
     "role": "assistant",
     "request_id": "req_0123456789abcdef",
     "session_id": "ses_1",
+    "source": "cli",
     "timestamp": "2026-01-02T03:04:05.000Z",
     "text": "Hello!",
     "usage": {"input_tokens": 12, "output_tokens": 3},

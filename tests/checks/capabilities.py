@@ -30,6 +30,7 @@ _WORDS = {
     Capability.NEW_SESSION: "begins a fresh session",
     Capability.FORK: "forks a session",
     Capability.RESUME: "resumes after a restart",
+    Capability.HISTORY: "keeps what was said",
     Capability.REASONING: "tells its thoughts",
     Capability.USAGE: "counts tokens",
     Capability.COST: "tells the cost",

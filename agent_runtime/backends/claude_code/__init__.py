@@ -3,6 +3,7 @@
     backend      the Backend: start, prompt, interrupt, stop
     prompt       one prompt, from the user's message to its result
     asking       what the CLI asks, carried to the sink and back
+    history      what the CLI itself has kept of prompts
     cli          the process, its control requests, its version
     forks        sessions that are to begin as others, on disk
     turn         what one prompt has come to, told by the events alone (no I/O)

@@ -1,18 +1,21 @@
 """The `claude_code` backend."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.claude_code import history
 from agent_runtime.backends.claude_code.cli import PROGRAM, Cli, Launch
-from agent_runtime.backends.claude_code.config import LOGIN, has_credentials
+from agent_runtime.backends.claude_code.config import LOGIN, Home, has_credentials
 from agent_runtime.backends.claude_code.forks import Forks
 from agent_runtime.backends.claude_code.merging import merged
 from agent_runtime.backends.claude_code.prompt import Prompt
 from agent_runtime.backends.cli_backend import CliBackend
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.model import BackendEvent, Outcome, TurnEnd
 
 
@@ -34,6 +37,7 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
             Capability.NEW_SESSION,
             Capability.FORK,
             Capability.RESUME,
+            Capability.HISTORY,
             Capability.REASONING,
             Capability.USAGE,
             Capability.COST,
@@ -43,6 +47,7 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
     def __init__(self, context: BackendContext, binary: str) -> None:
         super().__init__(PROGRAM.name, context, Installed(PROGRAM, binary))
         self._workspace = context.workspace
+        self._home = Home(context.home)
         self._forks = Forks(context.home)
         self._launcher = Launch(binary, context, self._forks)
         self._session_id = context.session_id
@@ -58,6 +63,11 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
     def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
         return merged(first, second)
 
+    async def recall(self, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        """From the CLI's file, whether it runs or not."""
+        file = self._home.transcript(wanted.session_id)
+        return await asyncio.to_thread(history.recall, file, wanted.places)
+
     async def _launch(self) -> Cli:
         return await self._launcher.start(model=self._model, session_id=self._session_id)
 
@@ -70,7 +80,7 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         await cli.use_model(self._model)
-        prompt = Prompt(cli, sink, self._workspace)
+        prompt = Prompt(cli, sink, self._workspace, self._home.transcript(self._session_id))
         if not self._running.begin(prompt):
             return TurnEnd(outcome=Outcome.INTERRUPTED)
         try:

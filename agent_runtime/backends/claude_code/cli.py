@@ -9,7 +9,7 @@ from agent_runtime.backends.binary import Program
 from agent_runtime.backends.claude_code import shapes
 from agent_runtime.backends.claude_code.config import Home
 from agent_runtime.backends.claude_code.events import answer_to
-from agent_runtime.backends.claude_code.forks import Forks, is_session
+from agent_runtime.backends.claude_code.forks import Forks
 from agent_runtime.backends.piped_cli import PipedCli, starting
 from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.backends.shape import shape
@@ -121,7 +121,7 @@ class Launch:
         return ""
 
     def _knows(self, session_id: str) -> bool:
-        return is_session(session_id) and self._home.knows(session_id)
+        return self._home.transcript(session_id) is not None
 
 
 async def control(lines: JsonLines, request: Mapping[str, Any], *, limit_s: float) -> bytes:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from agent_runtime.backends.claude_code.forks import is_session
+
 _QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     "DISABLE_AUTOUPDATER": "1",
@@ -54,9 +56,11 @@ class Home:
             "TMPDIR": str(self.temporary),
         }
 
-    def knows(self, session_id: str) -> bool:
-        """Whether the CLI has kept that session."""
-        return any(self.config.glob(f"projects/*/{session_id}.jsonl"))
+    def transcript(self, session_id: str) -> Path | None:
+        """The file in which the CLI keeps that session, None when it does not."""
+        if not is_session(session_id):
+            return None
+        return next(self.config.glob(f"projects/*/{session_id}.jsonl"), None)
 
 
 def users_login(env: Mapping[str, str]) -> Path:

@@ -3,6 +3,7 @@
 import uuid
 from pathlib import Path
 
+from agent_runtime.backends.claude_code import history
 from agent_runtime.backends.claude_code.asking import Asking
 from agent_runtime.backends.claude_code.cli import Cli
 from agent_runtime.backends.claude_code.content import content
@@ -19,10 +20,12 @@ from agent_runtime.model import TurnEnd
 class Prompt:
     """`run` is one task; `interrupt` may come from another, and only sets going what run ends."""
 
-    def __init__(self, cli: Cli, sink: TurnSink, workspace: Path) -> None:
+    def __init__(self, cli: Cli, sink: TurnSink, workspace: Path, transcript: Path | None) -> None:
+        """`transcript`: where the CLI keeps the session; None where it is a new one."""
         self._cli = cli
         self._sink = sink
         self._message_id = str(uuid.uuid4())
+        self._place = history.place_of(self._message_id, transcript)
         self._state = TurnState(self._message_id)
         self._meanings = Meanings(workspace)
         self._asking = Asking(cli, sink, self._meanings, workspace)
@@ -64,6 +67,7 @@ class Prompt:
         if event.session_id and event.session_id != self.session_id:
             self.session_id = event.session_id
             await self._sink.session(event.session_id)
+            await self._sink.bookmark(self._place)
         for change in self._meanings.changes(event):
             await self._sink.emit(change)
         await self._asking.tell(event, self._meanings.of(event))

@@ -34,6 +34,7 @@ class Block(msgspec.Struct):
 class Message(msgspec.Struct):
     content: str | list[Block]
     id: str = ""
+    stop_reason: str | None = None
 
     @property
     def blocks(self) -> list[Block]:

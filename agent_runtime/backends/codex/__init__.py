@@ -5,6 +5,7 @@
     asking       what the CLI asks, carried to the sink and back
     cli          the process, its version, its thread
     threads      begun, taken up again, forked
+    history      what the CLI itself has kept of prompts
     rpc          calls and their answers
     turn         what one prompt has come to, told by the events alone (no I/O)
     meaning      kind and data of an event                         (no I/O)

@@ -6,13 +6,14 @@ from typing import ClassVar, Self
 from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.cli_backend import CliBackend
-from agent_runtime.backends.codex import threads
+from agent_runtime.backends.codex import history, threads
 from agent_runtime.backends.codex.cli import PROGRAM, Cli, Launch
 from agent_runtime.backends.codex.config import LOGIN, has_credentials
 from agent_runtime.backends.codex.merging import merged
 from agent_runtime.backends.codex.prompt import Prompt
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.model import BackendEvent, Outcome, TurnEnd
 
 
@@ -34,6 +35,7 @@ class CodexBackend(CliBackend[Cli, Prompt]):
             Capability.NEW_SESSION,
             Capability.FORK,
             Capability.RESUME,
+            Capability.HISTORY,
             Capability.REASONING,
             Capability.USAGE,
         }
@@ -72,6 +74,9 @@ class CodexBackend(CliBackend[Cli, Prompt]):
             made = await threads.begin(cli.lines, self._workspace)
         self._session_id = cli.thread_id = made
         return made
+
+    async def _recall(self, cli: Cli, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        return await history.recall(cli.lines, wanted)
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         await sink.session(cli.thread_id)

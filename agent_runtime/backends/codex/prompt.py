@@ -67,7 +67,10 @@ class Prompt:
         event = await readable(raw, read, self._sink)
         if event is None:
             return
+        known = self._state.turn_id
         belongs = self._state.observe(event)
+        if self._state.turn_id and not known:
+            await self._sink.bookmark(self._state.turn_id)
         if event.type == "turn/started" and belongs and self._state.interrupted:
             await self._cli.interrupt(self._state.turn_id)
         used = self._cli.meter.call(event) if event.type == USAGE else None

@@ -84,6 +84,19 @@ class ItemTold(_Camel):
     item: Item
 
 
+class KeptItem(_Camel):
+    """Of the CLI's own history."""
+
+    item: Item
+
+
+class KeptItems(_Camel):
+    """The answer to thread/items/list: a page of KeptItem."""
+
+    data: list[Raw] = []
+    next_cursor: str | None = None
+
+
 class Delta(_Camel):
     item_id: str
     delta: str

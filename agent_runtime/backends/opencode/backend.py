@@ -7,6 +7,7 @@ from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.cli_backend import CliBackend
 from agent_runtime.backends.message import Message
+from agent_runtime.backends.opencode import history
 from agent_runtime.backends.opencode.client import Client
 from agent_runtime.backends.opencode.config import LOGIN, configuration, has_credentials
 from agent_runtime.backends.opencode.merging import merged
@@ -15,6 +16,7 @@ from agent_runtime.backends.opencode.prompt import Prompt
 from agent_runtime.backends.opencode.server import PROGRAM, Cli, Launch
 from agent_runtime.backends.opencode.turn import Session
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.errors import BackendUnusable, Invalid
 from agent_runtime.model import BackendEvent, Outcome, TurnEnd
 
@@ -38,6 +40,7 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
             Capability.NEW_SESSION,
             Capability.FORK,
             Capability.RESUME,
+            Capability.HISTORY,
             Capability.REASONING,
             Capability.USAGE,
             Capability.COST,
@@ -95,6 +98,9 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
         self._known_session_id = made
         self._session = Session(made)
         return made
+
+    async def _recall(self, cli: Cli, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        return await history.recall(cli.client, wanted)
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         session = await self._take_up_session(cli.client)

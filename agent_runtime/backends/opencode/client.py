@@ -60,6 +60,24 @@ class Client:
             return False
         return True
 
+    async def messages(
+        self, session_id: str, *, before: str, limit: int, most_bytes: int
+    ) -> tuple[bytes, str]:
+        """Its newest messages before a cursor, oldest first, and the cursor of those before them.
+
+        Raises:
+            Refused: they have more bytes than that, or there is no such session.
+        """
+        path = f"/session/{session_id}/message?limit={limit}"
+        async with self._calling("GET", f"{path}&before={before}" if before else path) as response:
+            answer = bytearray()
+            async for chunk in response.content.iter_any():
+                answer += chunk
+                if len(answer) > most_bytes:
+                    raise Refused("the messages are too large")
+            _check(response.status, answer)
+            return bytes(answer), response.headers.get("x-next-cursor", "")
+
     async def children(self, session_id: str) -> Sequence[str]:
         """The sessions of its subagents so far."""
         told = await self._call("GET", f"/session/{session_id}/children")
@@ -116,15 +134,21 @@ class Client:
         return response
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:
+        async with self._calling(method, path, body) as response:
+            answer = await response.read()
+            _check(response.status, answer)
+            return answer
+
+    @asynccontextmanager
+    async def _calling(
+        self, method: str, path: str, body: Any = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         self._check_open()
         try:
             async with self._http.request(method, path, json=body) as response:
-                answer = await response.read()
+                yield response
         except (aiohttp.ClientError, TimeoutError) as error:
             raise BackendCrashed(f"opencode did not answer {method}: {_told(error)}") from error
-        if response.status >= 400:
-            raise Refused(f"opencode answered HTTP {response.status}: {_excerpt(answer)}")
-        return answer
 
     def _check_open(self) -> None:
         if self._http.closed:
@@ -205,5 +229,10 @@ def _told(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _excerpt(answer: bytes) -> str:
+def _check(status: int, answer: bytes | bytearray) -> None:
+    if status >= 400:
+        raise Refused(f"opencode answered HTTP {status}: {_excerpt(answer)}")
+
+
+def _excerpt(answer: bytes | bytearray) -> str:
     return answer[:500].decode("utf-8", "replace")

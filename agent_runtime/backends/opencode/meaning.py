@@ -74,15 +74,8 @@ class Meanings:
 
     def _tool(self, part: shapes.Part, state: shapes.ToolState) -> Meant:
         """Started once, when its input is complete: a pending call has none yet."""
-        data: dict[str, Any] = {
-            "tool": part.tool,
-            "call_id": part.call_id,
-            "input": state.input,
-            "status": state.status,
-        }
+        data = _call(part, state)
         if state.status in _FINISHED:
-            told = {"output": state.output, "error": state.error}
-            data |= {name: value for name, value in told.items() if value is not msgspec.UNSET}
             return Kind.TOOL_FINISHED, data
         if state.status != "running" or part.call_id in self._started_calls:
             return _NOTHING
@@ -97,6 +90,27 @@ class Meanings:
         if kind is None:
             return _NOTHING
         return kind, {"text": told.delta, "part_id": told.part_id}
+
+
+def kept(part: shapes.Part) -> Meant:
+    """Of a part in the CLI's own history, which is as whole as it will ever be."""
+    if part.type in _COMPLETE:
+        return _COMPLETE[part.type], {"text": part.text, "part_id": part.id}
+    if part.type != "tool" or part.state is None:
+        return _NOTHING
+    finished = part.state.status in _FINISHED
+    return Kind.TOOL_FINISHED if finished else Kind.TOOL_STARTED, _call(part, part.state)
+
+
+def _call(part: shapes.Part, state: shapes.ToolState) -> dict[str, Any]:
+    call = {
+        "tool": part.tool,
+        "call_id": part.call_id,
+        "input": state.input,
+        "status": state.status,
+    }
+    told = {"output": state.output, "error": state.error} if state.status in _FINISHED else {}
+    return call | {name: value for name, value in told.items() if value is not msgspec.UNSET}
 
 
 def usage_of(part: shapes.Part) -> Usage:

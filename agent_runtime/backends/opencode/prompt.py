@@ -1,6 +1,7 @@
 """One prompt, from its POST to its end."""
 
 from agent_runtime.backends.message import Message
+from agent_runtime.backends.opencode import history
 from agent_runtime.backends.opencode.asking import Asking
 from agent_runtime.backends.opencode.client import Client, EventStream
 from agent_runtime.backends.opencode.events import read
@@ -70,7 +71,10 @@ class Prompt:
         event = await readable(raw, read, self._sink)
         if event is None:
             return
+        known = self._state.message
         belongs = self._state.observe(event)
+        if self._state.message is not None and known is None:
+            await self._sink.bookmark(history.place_of(self._state.message))
         if belongs:
             subagent = self._state.is_subagent(event)
             await self._asking.tell(event, self._meanings.of(event, subagent=subagent))

@@ -10,6 +10,7 @@ EMPTY = Raw(b"{}")
 
 
 class Time(msgspec.Struct):
+    created: float = 0
     end: float | None = None
     completed: float | None = None
 
@@ -40,6 +41,7 @@ class Part(msgspec.Struct, rename={"message_id": "messageID", "call_id": "callID
     id: str = ""
     message_id: str = ""
     text: str = ""
+    synthetic: bool = False
     time: Time | None = None
     tool: str = ""
     call_id: str = ""
@@ -87,6 +89,13 @@ class Message(msgspec.Struct):
     role: str
     time: Time | None = None
     error: Failure | None = None
+
+
+class Kept(msgspec.Struct):
+    """A message in the CLI's own history."""
+
+    info: Message
+    parts: list[Part] = []
 
 
 class MessageUpdated(msgspec.Struct):

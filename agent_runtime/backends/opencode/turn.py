@@ -46,6 +46,8 @@ class TurnState:
         self._abort_answered = False
         self._usage: Usage | None = None
         self.interrupted = False
+        self.message: shapes.Message | None = None
+        """The user's, once the CLI has made it."""
         self.pending_prompts: set[str] = set()
         """Permissions that were asked for and not answered yet."""
 
@@ -127,7 +129,8 @@ class TurnState:
             return
         message = told.info
         if message.role == "user":
-            self._begun = self._begun or message.id not in self._session.messages
+            if not self._begun and message.id not in self._session.messages:
+                self._begun, self.message = True, message
             self._session.messages.put(message.id, None)
         elif self._begun and message.time is not None and message.time.completed is not None:
             self._observe_answer(message.error)

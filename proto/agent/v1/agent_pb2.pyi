@@ -792,10 +792,11 @@ class MessagesResponse(_message.Message):
     @_builtins.property
     def messages_json(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Oldest first. Each is a JSON object: role (user or assistant), request_id,
-        session_id, timestamp, text; of a user attachments (filename, mime_type);
-        of an assistant reasoning, tools (tool, call_id, status, input, output or
-        error), and once its turn has ended outcome, usage, error. truncated: some
-        of it is not kept any more.
+        session_id, source, timestamp, text; of a user attachments (filename,
+        mime_type); of an assistant reasoning, tools (tool, call_id, status, input,
+        output or error), and once its turn has ended outcome, usage, error.
+        source: who tells the words, the CLI's own history ("cli") or what it said
+        when it ran ("journal"). truncated: some of it cannot be told (any more).
         """
 
     def __init__(

@@ -103,7 +103,7 @@ class AgentServiceServicer:
 
     def Messages(self, request, context):
         """What was said and done so far, in one form for all backends, as long as the
-        journal keeps its events.
+        journal or the CLI itself keeps it. May start the CLI, never a turn.
         INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

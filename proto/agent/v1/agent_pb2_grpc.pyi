@@ -69,7 +69,7 @@ class AgentServiceStub:
     """What the agent is doing now. Never waits for the backend."""
     Messages: _grpc.UnaryUnaryMultiCallable[_agent_pb2.MessagesRequest, _agent_pb2.MessagesResponse]
     """What was said and done so far, in one form for all backends, as long as the
-    journal keeps its events.
+    journal or the CLI itself keeps it. May start the CLI, never a turn.
       INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
     """
     Diff: _grpc.UnaryUnaryMultiCallable[_agent_pb2.DiffRequest, _agent_pb2.DiffResponse]
@@ -121,7 +121,7 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """What the agent is doing now. Never waits for the backend."""
     Messages: _aio.UnaryUnaryMultiCallable[_agent_pb2.MessagesRequest, _agent_pb2.MessagesResponse]  # type: ignore[assignment]
     """What was said and done so far, in one form for all backends, as long as the
-    journal keeps its events.
+    journal or the CLI itself keeps it. May start the CLI, never a turn.
       INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
     """
     Diff: _aio.UnaryUnaryMultiCallable[_agent_pb2.DiffRequest, _agent_pb2.DiffResponse]  # type: ignore[assignment]
@@ -188,7 +188,7 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_pb2.MessagesResponse, _abc.Awaitable[_agent_pb2.MessagesResponse]]:
         """What was said and done so far, in one form for all backends, as long as the
-        journal keeps its events.
+        journal or the CLI itself keeps it. May start the CLI, never a turn.
           INVALID_ARGUMENT  a cursor that this agent never gave, or the limit
         """
 

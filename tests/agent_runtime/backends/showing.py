@@ -10,6 +10,7 @@ from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Attachment, Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend
+from agent_runtime.backends.recalled import Bookmarks
 from agent_runtime.errors import Invalid
 from agent_runtime.model import Kind, Outcome, TurnEnd
 from tests.agent_runtime.backends.rigs import ModelRig
@@ -40,6 +41,7 @@ class Showing:
         self._rig = rig
         self._backend = rig.make()
         self._seen: set[Capability] = set()
+        self._first: Bookmarks | None = None
 
     async def show(self) -> frozenset[Capability]:
         """What has been seen."""
@@ -60,6 +62,8 @@ class Showing:
         tokens = usage and (usage.input_tokens, usage.output_tokens)
         self._note(Capability.USAGE, tokens == (INPUT_TOKENS, OUTPUT_TOKENS))
         self._note(Capability.COST, bool(usage and usage.cost_usd))
+        if sink.bookmarks:
+            self._first = Bookmarks(sink.sessions[-1], (sink.bookmarks[-1],))
 
     async def _asks(self) -> None:
         sink, _ = await self._say(self._rig.run("touch made"), Say("Done."))
@@ -126,7 +130,14 @@ class Showing:
         async with self._running(self._backend):
             sink, _ = await self._say(Say("Hello."))
             knows = _WORD in self._rig.model.heard() and sink.sessions == [session_id]
-        self._note(Capability.RESUME, knows)
+            self._note(Capability.RESUME, knows)
+            await self._history()
+
+    async def _history(self) -> None:
+        """What was said first, told by a CLI that was started since."""
+        if self._first is not None:
+            told = await self._backend.recall(self._first)
+            self._note(Capability.HISTORY, _WORD in told[self._first.places[0]].text)
 
     async def _say(
         self, *replies: Reply, text: str = "Go on.", files: tuple[Attachment, ...] = ()

@@ -50,6 +50,7 @@ class RecordingSink:
         self._hold_at = hold_at
         self.events: list[BackendEvent] = []
         self.sessions: list[str] = []
+        self.bookmarks: list[str] = []
         self.open = asyncio.Event()
         self.open.set()
         self.waiting = 0
@@ -88,6 +89,9 @@ class RecordingSink:
 
     async def session(self, session_id: str) -> None:
         self.sessions.append(session_id)
+
+    async def bookmark(self, place: str) -> None:
+        self.bookmarks.append(place)
 
     async def until(self, condition: Callable[[], bool], *, limit_s: float = 30) -> None:
         """Wait until the events seen so far make it true."""

@@ -44,6 +44,6 @@ async def _show_command(rig: CommandRig) -> frozenset[Capability]:
     end = await backend.prompt(Message("echo $AGENT_MODEL $PERMISSION_MODE"), sink)
     await backend.stop()
     assert sink.said == "some-model default\n"
-    assert (end.usage, sink.sessions) == (None, [])
+    assert (end.usage, sink.sessions, sink.bookmarks) == (None, [], [])
     assert {event.kind for event in sink.events} == {Kind.TEXT_DELTA}
     return frozenset({Capability.SET_MODEL, Capability.SET_PERMISSION_MODE})

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd
 
 _YIELD_EVERY = 16
@@ -65,6 +66,9 @@ class Emitter:
 
     async def new_session(self, *, fork: bool) -> str:
         return ""
+
+    async def recall(self, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        return {}
 
     def check_model(self, model: str) -> None: ...
 

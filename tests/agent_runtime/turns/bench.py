@@ -13,6 +13,7 @@ from agent_runtime.journal.journal import Journal
 from agent_runtime.turns.diffs import Diffs
 from agent_runtime.turns.drained import Drained
 from agent_runtime.turns.policy import Policy
+from agent_runtime.turns.recall import Recall
 from agent_runtime.turns.runner import Runner
 from agent_runtime.turns.snapshots import Snapshots
 from agent_runtime.workspace.git import Git
@@ -70,6 +71,7 @@ class Bench:
         self.runner = runner_of(
             journal, folder, backend, mode=mode, policy=policy, looks=self.snapshots
         )
+        self.recall = Recall(journal, backend, self.runner.wakeup.wish)
         self.task: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.errors import Invalid
 from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd
 
@@ -48,6 +49,9 @@ class ScriptedBackend:
         self.sessions: list[str] = []
         self.session_gate = asyncio.Event()
         self.session_gate.set()
+        self.remembers: dict[str, Recalled] = {}
+        self.recalls: list[Bookmarks] = []
+        self.recall_error: Exception | None = None
         self.interrupted = asyncio.Event()
         self.stops = 0
         self.start_error: Exception | None = None
@@ -84,6 +88,13 @@ class ScriptedBackend:
         self.sessions.append("fork" if fork else "fresh")
         await self.session_gate.wait()
         return f"session-{len(self.sessions)}"
+
+    async def recall(self, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        self.recalls.append(wanted)
+        if self.recall_error is not None:
+            raise self.recall_error
+        found = {place: self.remembers.get(place) for place in wanted.places}
+        return {place: one for place, one in found.items() if one is not None}
 
     def check_model(self, model: str) -> None:
         if model == "unlisted":

@@ -8,15 +8,14 @@ import pytest
 
 from agent_runtime.backends.protocol import TurnSink
 from agent_runtime.errors import Invalid
-from agent_runtime.journal.journal import Journal
 from agent_runtime.model import BackendEvent, Code, Kind, Outcome, TurnEnd, Usage
 from agent_runtime.server.messages import messages
 from agent_runtime.turns.command import check
 from agent_runtime.turns.cut import MAX_FIELD_BYTES
-from agent_runtime.turns.history import MAX_PART_BYTES
+from agent_runtime.turns.history import MAX_PART_BYTES, MAX_TEXT, MAX_TOOLS_BYTES
 from proto.agent.v1 import agent_pb2
 from tests.agent_runtime.commands import message
-from tests.agent_runtime.turns.bench import bench
+from tests.agent_runtime.turns.bench import Bench, bench
 from tests.agent_runtime.turns.scripted import ScriptedBackend, until_interrupted
 
 PNG = agent_pb2.Attachment(filename="a.png", mime_type="image/png", data=b"\x89PNG\r\n\x1a\n")
@@ -46,8 +45,8 @@ async def works(_: ScriptedBackend, content: str, sink: TurnSink) -> TurnEnd:
     return TurnEnd(outcome=Outcome.COMPLETED, usage=usage)
 
 
-async def ask(journal: Journal, **request: Any) -> tuple[list[dict[str, Any]], str]:
-    page = await messages(journal, agent_pb2.MessagesRequest(**request))
+async def ask(b: Bench, **request: Any) -> tuple[list[dict[str, Any]], str]:
+    page = await messages(b.journal, b.recall, agent_pb2.MessagesRequest(**request))
     return [msgspec.json.decode(one) for one in page.messages_json], page.next_cursor
 
 
@@ -57,7 +56,7 @@ async def test_a_turn_is_two_messages(tmp_path: Path) -> None:
     async with bench(tmp_path, works) as b:
         await b.runner.submit(check(agent_pb2.AgentRequest(request_id="r1", send_message=send)))
         await b.until("r1")
-        told, cursor = await ask(b.journal)
+        told, cursor = await ask(b)
     assert cursor == ""
     user, assistant = told
     assert user.pop("timestamp")
@@ -65,6 +64,7 @@ async def test_a_turn_is_two_messages(tmp_path: Path) -> None:
         "role": "user",
         "request_id": "r1",
         "session_id": "ses_1",
+        "source": "journal",
         "text": "one",
         "attachments": [{"filename": "a.png", "mime_type": "image/png"}],
     }
@@ -73,6 +73,7 @@ async def test_a_turn_is_two_messages(tmp_path: Path) -> None:
         "role": "assistant",
         "request_id": "r1",
         "session_id": "ses_1",
+        "source": "journal",
         "text": "There is one.",
         "reasoning": "Hmm.",
         "tools": [
@@ -101,7 +102,7 @@ async def test_pages_lead_through_all_of_it(tmp_path: Path) -> None:
             cursor, first = "", True
             while cursor or first:
                 first = False
-                told, cursor = await ask(b.journal, cursor=cursor, limit=4, forward=onward)
+                told, cursor = await ask(b, cursor=cursor, limit=4, forward=onward)
                 page = [one["text"] for one in told if one["role"] == "user"]
                 assert page == sorted(page)
                 if onward:
@@ -117,7 +118,7 @@ async def test_a_turn_that_runs_is_shown_so_far_one_that_waits_not(tmp_path: Pat
         await b.runner.submit(message("r1", "one"))
         await b.runner.submit(message("r2", "two"))
         await b.until_prompted("one")
-        told, _ = await ask(b.journal)
+        told, _ = await ask(b)
         assert [one["request_id"] for one in told] == ["r1", "r1"]
         assert "outcome" not in told[1]
 
@@ -134,7 +135,7 @@ async def test_a_failure_and_a_large_output_are_told_in_short(tmp_path: Path) ->
     async with bench(tmp_path, fails) as b:
         await b.runner.submit(message("r1"))
         await b.until("r1")
-        told, _ = await ask(b.journal)
+        told, _ = await ask(b)
     assert told[1]["error"] == {"code": "PROMPT_ERROR", "message": "no model"}
     (call,) = told[1]["tools"]
     assert call["truncated"] is True
@@ -152,7 +153,7 @@ async def test_what_was_said_goes_with_the_events(tmp_path: Path) -> None:
         assert (kept.send_message.content, kept.send_message.attachments[0].data) == ("one", b"")
         b.journal._space._max_bytes = 0
         await b.journal._space.trim()
-        assert (await ask(b.journal)) == ([], "")
+        assert (await ask(b)) == ([], "")
         assert not b.journal.history.said(b.journal.turn("r1").turn).HasField("send_message")
         assert b.journal._space._kept_bytes == 0
 
@@ -162,7 +163,7 @@ async def test_pages_are_checked(tmp_path: Path, request_: dict[str, Any]) -> No
     """The field is named."""
     async with bench(tmp_path) as b:
         with pytest.raises(Invalid, match=next(iter(request_))):
-            await ask(b.journal, **request_)
+            await ask(b, **request_)
 
 
 async def test_a_text_that_was_cut_says_so(tmp_path: Path) -> None:
@@ -175,6 +176,31 @@ async def test_a_text_that_was_cut_says_so(tmp_path: Path) -> None:
     async with bench(tmp_path, shouts) as b:
         await b.runner.submit(message("r1"))
         await b.until("r1")
-        told, _ = await ask(b.journal)
+        told, _ = await ask(b)
     assert told[1]["text"] == "x" * MAX_FIELD_BYTES
     assert (told[1]["truncated"], told[1]["outcome"]) == (True, "completed")
+
+
+async def test_a_turn_that_said_very_much_is_told_in_part(tmp_path: Path) -> None:
+    """A page must not become too large to be sent: texts are cut, tools lose what they hold."""
+    large, calls = "x" * (MAX_PART_BYTES - 2), MAX_TOOLS_BYTES // MAX_PART_BYTES + 2
+
+    async def works_much(_: ScriptedBackend, content: str, sink: TurnSink) -> TurnEnd:
+        for number in range(calls):
+            call = {"tool": "bash", "call_id": f"c{number}"}
+            await sink.emit(event(Kind.TOOL_STARTED, **call, status="running"))
+            await sink.emit(event(Kind.TOOL_FINISHED, **call, status="completed", output=large))
+        for _piece in range(3):
+            await sink.emit(event(Kind.TEXT_DELTA, text="x" * (MAX_TEXT // 2), part_id="1"))
+        await sink.emit(event(Kind.TEXT_DELTA, text="the end", part_id="2"))
+        return TurnEnd(outcome=Outcome.COMPLETED)
+
+    async with bench(tmp_path, works_much) as b:
+        await b.runner.submit(message("r1"))
+        await b.until("r1")
+        (_, assistant), _ = await ask(b)
+    assert assistant["text"] == "x" * MAX_TEXT
+    assert (assistant["truncated"], assistant["outcome"]) == (True, "completed")
+    kept = [call["call_id"] for call in assistant["tools"] if "output" in call]
+    assert kept == [f"c{number}" for number in range(calls - 2)]
+    assert all(call["truncated"] for call in assistant["tools"][calls - 2 :])

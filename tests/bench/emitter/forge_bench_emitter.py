@@ -13,6 +13,7 @@ from typing import ClassVar, Self
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Message
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
+from agent_runtime.backends.recalled import Bookmarks, Recalled
 from agent_runtime.model import BackendEvent, Kind, Outcome, TurnEnd
 
 
@@ -61,6 +62,9 @@ class EmitterBackend:
 
     async def new_session(self, *, fork: bool) -> str:
         return ""
+
+    async def recall(self, wanted: Bookmarks) -> Mapping[str, Recalled]:
+        return {}
 
     def check_model(self, model: str) -> None: ...
 
