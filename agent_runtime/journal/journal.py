@@ -10,15 +10,14 @@ from agent_runtime.journal import deliveries, retention, schema, statements
 from agent_runtime.journal.bookmarks import BookmarkBook
 from agent_runtime.journal.cursor import MAX_SEQ, Cursor
 from agent_runtime.journal.history import HistoryBook
+from agent_runtime.journal.outstanding import Outstanding
 from agent_runtime.journal.prompts import PromptBook
 from agent_runtime.journal.rows import (
-    MAX_PARK_MS,
     Acceptance,
     Command,
     Failure,
     Mark,
     Prompt,
-    Standing,
     Turn,
 )
 from agent_runtime.journal.snapshots import SnapshotBook
@@ -32,11 +31,6 @@ from proto.relay.v1 import relay_pb2
 T = TypeVar("T")
 
 NO_FACTS: Mapping[str, str] = {}
-
-MAX_REJECTED = 100
-"""Seqs of one turn that are told; of a long one all may have been rejected."""
-
-_UNDELIVERED = "settled = 0 AND ticket IS NOT NULL AND abandoned IS NULL"
 
 
 class Journal:
@@ -56,6 +50,7 @@ class Journal:
         self._watches: set[Watch] = set()
         self.history = HistoryBook(self._reader)
         self.bookmarks = BookmarkBook(self._reader, self._writer)
+        self.outstanding = Outstanding(self._reader)
         self.prompts = PromptBook(self._reader, self._writer)
         self.snapshots = SnapshotBook(self._reader, self._writer)
         self._space = Space(self._reader, self._writer, max_bytes)
@@ -174,47 +169,13 @@ class Journal:
         """
         end = self.turn(before).turn if before else MAX_SEQ
         newest = "SELECT turn FROM turns WHERE turn < ? ORDER BY turn DESC LIMIT ?"
-        return self._turns(f"turn IN ({newest})", (end, limit))
+        return statements.turns(self._reader, f"turn IN ({newest})", (end, limit))
 
     def open_turns(self) -> list[Turn]:
         """Those without a final, in order of arrival."""
-        return self._turns("settled = 0 AND state != ?", (relay_pb2.TURN_STATE_ENDED,))
-
-    def undelivered(self) -> list[int]:
-        """The numbers of those that a relay has to deliver, in order of arrival."""
-        rows = self._reader.execute(
-            f"SELECT turn FROM turns WHERE {_UNDELIVERED} ORDER BY turn"  # noqa: S608 - ours
+        return statements.turns(
+            self._reader, "settled = 0 AND state != ?", (relay_pb2.TURN_STATE_ENDED,)
         )
-        return [turn for (turn,) in rows]
-
-    def undelivered_turn(self, turn: int) -> Turn | None:
-        """That turn, if a relay has to deliver it."""
-        found = self._turns(f"turn = ? AND {_UNDELIVERED}", (turn,))
-        return found[0] if found else None
-
-    def standing(self, turn: int) -> Standing | None:
-        """Where the delivery of that turn stands; None when there is nothing to deliver."""
-        query = f"SELECT generation, next_attempt_ms FROM turns WHERE turn = ? AND {_UNDELIVERED}"  # noqa: S608 - ours
-        row = self._reader.execute(query, (turn,)).fetchone()
-        return Standing(*row) if row else None
-
-    def due_in_ms(self) -> int | None:
-        """When something is to be delivered: 0 for now; None when there is nothing."""
-        now = statements.now_ms()
-        first_due = "min(CASE WHEN next_attempt_ms > ? THEN 0 ELSE next_attempt_ms END)"
-        query = f"SELECT {first_due} FROM turns WHERE {_UNDELIVERED}"  # noqa: S608 - ours
-        (first,) = self._reader.execute(query, (now + MAX_PARK_MS,)).fetchone()
-        return None if first is None else max(0, int(first) - now)
-
-    def has_unsettled(self) -> bool:
-        row = self._reader.execute("SELECT 1 FROM turns WHERE settled = 0 LIMIT 1").fetchone()
-        return row is not None
-
-    def rejected(self, turn: int) -> list[int]:
-        """The first seqs, MAX_REJECTED at most, that the receiver refused for good."""
-        query = "SELECT seq FROM rejects WHERE turn = ? ORDER BY seq LIMIT ?"
-        rows = self._reader.execute(query, (turn, MAX_REJECTED))
-        return [seq for (seq,) in rows]
 
     def latest_seq(self) -> int:
         """The highest seq given so far, 0 for none."""
@@ -251,13 +212,6 @@ class Journal:
         await self._space.trim()
         if self._space.full and not statements.find(self._reader, command.request.request_id):
             raise Exhausted("this agent's journal is full of undelivered events; repeat later")
-
-    def _turns(self, where: str, given: tuple[object, ...]) -> list[Turn]:
-        rows = self._reader.execute(
-            f"SELECT {Turn.COLUMNS} FROM turns WHERE {where} ORDER BY turn",  # noqa: S608 - ours
-            given,
-        )
-        return [Turn.read(row) for row in rows]
 
     def _change(
         self, turn: int, operation: Operation[T], *, urgent: bool = True

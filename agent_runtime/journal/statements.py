@@ -234,6 +234,15 @@ def put_fact(connection: sqlite3.Connection, name: str, value: str) -> None:
     connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
 
+def turns(connection: sqlite3.Connection, where: str, given: tuple[object, ...]) -> list[Turn]:
+    """Those for which `where` holds, in order of arrival."""
+    rows = connection.execute(
+        f"SELECT {Turn.COLUMNS} FROM turns WHERE {where} ORDER BY turn",  # noqa: S608 - ours
+        given,
+    )
+    return [Turn.read(row) for row in rows]
+
+
 def require(turn: Turn | None, request_id: str) -> Turn:
     """Raises UnknownTurn when there is none."""
     if turn is None:

@@ -53,7 +53,7 @@ class Life:
         await self._retired.wait()
         watch = self._journal.watch()
         try:
-            while self._journal.has_unsettled():
+            while self._journal.outstanding.has_unsettled():
                 await watch.changed()
         finally:
             watch.close()
@@ -82,12 +82,12 @@ class Life:
 
     async def _change_within(self, watch: Watch, limit_s: float) -> None:
         """Whatever happens to a turn is use; so is that one is open."""
-        if await watch.changed(timeout_s=limit_s) or self._journal.has_unsettled():
+        if await watch.changed(timeout_s=limit_s) or self._journal.outstanding.has_unsettled():
             self._usage.touch()
 
     def _unused(self) -> bool:
         return (
             self._usage.idle_s >= self._idle_exit_s
             and not self._runner.busy
-            and not self._journal.has_unsettled()
+            and not self._journal.outstanding.has_unsettled()
         )

@@ -48,7 +48,7 @@ class Nudger:
         """Watches only meanwhile: while a relay is attached nobody would read what was noted."""
         watch = self._journal.watch()
         try:
-            while (due_in_ms := self._journal.due_in_ms()) != 0:
+            while (due_in_ms := self._journal.outstanding.due_in_ms()) != 0:
                 if due_in_ms is None:
                     await watch.changed()
                 else:  # the clock may be set meanwhile
@@ -59,7 +59,7 @@ class Nudger:
     async def _nudge_until_taken(self) -> None:
         delay_s = FIRST_DELAY_S
         while not await self._taken_within(delay_s * random.uniform(0.75, 1.25)):  # noqa: S311 - jitter
-            if self._journal.due_in_ms() != 0:
+            if self._journal.outstanding.due_in_ms() != 0:
                 return
             await self._nudge_any()
             delay_s = min(delay_s * 2, LAST_DELAY_S)

@@ -175,7 +175,7 @@ class RelayService(relay_pb2_grpc.RelayServiceServicer):
             last_status=row.last_status,
             last_error=row.abandoned or row.last_error,
             generation=row.generation,
-            rejected_seqs=self._journal.rejected(row.turn),
+            rejected_seqs=self._journal.outstanding.rejected(row.turn),
             created_ms=row.created_ms,
         )
 

@@ -43,7 +43,7 @@ class RelayTurns:
     async def run(self) -> None:
         """For the relay's life."""
         await self._journal.caught_up()  # what the relay before said last: it may have parked
-        changed = set(self._journal.undelivered())
+        changed = set(self._journal.outstanding.undelivered())
         idle = False
         while True:
             for turn in sorted(changed):
@@ -133,7 +133,7 @@ class RelayTurns:
         window = self._windows.get(turn)
         if window is not None and window.closing:
             return
-        standing = self._journal.standing(turn)
+        standing = self._journal.outstanding.standing(turn)
         if window is not None:
             if standing is not None and standing.generation == window.generation:
                 await self._send(window)
@@ -147,7 +147,7 @@ class RelayTurns:
             self._parked.put(turn, standing.next_attempt_ms)
 
     async def _open(self, number: int) -> None:
-        turn = self._journal.undelivered_turn(number)
+        turn = self._journal.outstanding.undelivered_turn(number)
         if turn is None:
             return
         cursor = self._journal.cursor(turn.turn, turn.acked_seq, wanted=True)

@@ -67,7 +67,7 @@ async def serve(settings: Settings, env: Mapping[str, str]) -> None:
         (settings.state_dir / CLEAN).unlink(missing_ok=True)
         async with Journal(settings.state_dir, tickets=_ticket_budget(settings)) as journal:
             await _Runtime(settings, env, journal).live()
-            clean = not journal.has_unsettled()
+            clean = not journal.outstanding.has_unsettled()
         if clean:
             (settings.state_dir / CLEAN).touch()
 

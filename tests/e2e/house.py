@@ -218,7 +218,7 @@ class House:
         for relay in self.relays:
             relay.line.hang(hanging=False)
         async with asyncio.timeout(10):
-            while self.journal.undelivered():
+            while self.journal.outstanding.undelivered():
                 if not self.living:
                     await self.attach(Timing(gather_s=0.0))
                 for relay in self.relays:

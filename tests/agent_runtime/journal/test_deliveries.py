@@ -35,7 +35,7 @@ async def test_fault_06_a_parked_turn_is_still_parked_after_a_restart(tmp_path: 
         assert before_ms + 60_000 <= row.next_attempt_ms <= now_ms() + 60_000
         assert row.delivery(now_ms()) == relay_pb2.DELIVERY_STATE_PARKED
         assert row.delivery(now_ms() + 60_000) == relay_pb2.DELIVERY_STATE_PENDING
-        due_in_ms = journal.due_in_ms()
+        due_in_ms = journal.outstanding.due_in_ms()
         assert due_in_ms is not None
         assert 0 < due_in_ms <= 60_000
 
@@ -75,9 +75,9 @@ async def test_redelivering_moves_the_mark_back_only(journal: Journal) -> None:
     await journal.mark(turn, Mark("r1", 1, 2, status=403))
     await journal.mark(turn, Mark("r1", 1, 3))
     assert await journal.redeliver("r1", 99, None) == 2
-    assert (journal.turn("r1").acked_seq, journal.rejected(turn)) == (3, [2])
+    assert (journal.turn("r1").acked_seq, journal.outstanding.rejected(turn)) == (3, [2])
     assert await journal.redeliver("r1", 0, None) == 3
-    assert (journal.turn("r1").acked_seq, journal.rejected(turn)) == (1, [])
+    assert (journal.turn("r1").acked_seq, journal.outstanding.rejected(turn)) == (1, [])
     assert await journal.redeliver("r1", 1, None) == 4
     assert journal.turn("r1").acked_seq == 0
 
@@ -90,11 +90,11 @@ async def test_redelivering_a_settled_turn_unsettles_it(journal: Journal) -> Non
     with pytest.raises(Invalid, match="ticket"):
         await journal.redeliver("r1", 0, None)
     await journal.redeliver("r1", 0, b"t")
-    assert journal.undelivered() == [turn]
+    assert journal.outstanding.undelivered() == [turn]
     await journal.mark(turn, Mark("r1", 2, 2))
-    assert not journal.has_unsettled()
+    assert not journal.outstanding.has_unsettled()
     await journal.redeliver("r1", 2, None)
-    assert journal.undelivered()
+    assert journal.outstanding.undelivered()
     with pytest.raises(UnknownTurn):
         await journal.redeliver("r9", 0, None)
 
@@ -110,7 +110,7 @@ async def test_a_redelivery_whose_caller_went_away_is_told_to_relays(journal: Jo
     call.cancel()
     await journal.caught_up()
     assert await watch.changed(timeout_s=5) == {turn}
-    assert journal.undelivered() == [turn]
+    assert journal.outstanding.undelivered() == [turn]
 
 
 async def test_a_first_failure_in_the_future_begins_anew(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ async def test_what_is_not_kept_any_more_cannot_be_redelivered(tmp_path: Path) -
         await journal.room()
         with pytest.raises(Trimmed):
             await journal.redeliver("r1", 1, None)
-        assert (journal.turn("r1").generation, journal.has_unsettled()) == (1, False)
+        assert (journal.turn("r1").generation, journal.outstanding.has_unsettled()) == (1, False)
 
 
 async def test_what_is_left_of_an_abandoned_turn_can_be_redelivered(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ async def test_what_is_left_of_an_abandoned_turn_can_be_redelivered(tmp_path: Pa
                 await journal.redeliver("r1", from_seq, None)
         await journal.redeliver("r1", trimmed + 1, None)
         assert journal.turn("r1").acked_seq == trimmed
-        assert journal.undelivered() == [turn]
+        assert journal.outstanding.undelivered() == [turn]
 
 
 def test_a_journal_of_the_first_version_is_taken_over(tmp_path: Path) -> None:

@@ -116,24 +116,24 @@ async def test_a_turn_is_settled_by_the_mark_of_its_final(journal: Journal) -> N
     for number in (turn, quiet):
         journal.append(number, event())
         await journal.finish(number, final(), OUTCOME_COMPLETED)
-    assert journal.undelivered() == [turn]
+    assert journal.outstanding.undelivered() == [turn]
     await journal.mark(turn, Mark("r1", 1, 1, status=403))
-    assert journal.undelivered()
+    assert journal.outstanding.undelivered()
     await journal.mark(turn, Mark("r1", 1, 3))
-    assert not journal.has_unsettled()
-    assert journal.rejected(turn) == [1]
+    assert not journal.outstanding.has_unsettled()
+    assert journal.outstanding.rejected(turn) == [1]
 
 
 async def test_fault_03_an_abandoned_turn_is_settled_but_goes_on(journal: Journal) -> None:
     """410 ends the deliveries, never the turn."""
     turn = (await journal.accept(message("r1"))).turn.turn
     await journal.abandon(turn, request_id="r1", generation=2, reason="stale")
-    assert journal.undelivered()
+    assert journal.outstanding.undelivered()
     await journal.abandon(turn, request_id="r1", generation=1, reason="410")
-    assert not journal.undelivered()
+    assert not journal.outstanding.undelivered()
     journal.append(turn, event())
     await journal.finish(turn, final(), OUTCOME_COMPLETED)
-    assert not journal.has_unsettled()
+    assert not journal.outstanding.has_unsettled()
     assert journal.turn("r1").delivery(0) == relay_pb2.DELIVERY_STATE_ABANDONED
 
 

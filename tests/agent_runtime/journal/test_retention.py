@@ -33,7 +33,7 @@ async def test_a_long_turn_lets_go_of_what_it_has_delivered(tmp_path: Path) -> N
         row = journal.turn("r1")
         assert 20 < row.trimmed_seq <= row.acked_seq == 30
         assert (await journal.finish(turn, final(), OUTCOME_COMPLETED)) == 31
-        assert journal.undelivered() == [turn]
+        assert journal.outstanding.undelivered() == [turn]
 
 
 @pytest.mark.parametrize("abandoned", [True, False])

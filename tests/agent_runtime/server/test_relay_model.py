@@ -244,7 +244,7 @@ class Relaying(RuleBasedStateMachine):
             if gateway.dead.is_set():
                 continue
             for number in gateway.session._turns._windows:
-                standing = self.journal.standing(number)
+                standing = self.journal.outstanding.standing(number)
                 assert standing is None or is_due(standing.next_attempt_ms, now_ms())
 
     def teardown(self) -> None:
@@ -283,8 +283,8 @@ class Relaying(RuleBasedStateMachine):
         """A gateway that settles everything: nothing may be left."""
         for left in self.gateways:
             await left.hang_up()
-        for number in self.journal.undelivered():
-            turn = self.journal.undelivered_turn(number)
+        for number in self.journal.outstanding.undelivered():
+            turn = self.journal.outstanding.undelivered_turn(number)
             assert turn is not None
             if not is_due(turn.next_attempt_ms, now_ms()):
                 await self._redeliver(turn.request_id, 0, None)
@@ -292,7 +292,7 @@ class Relaying(RuleBasedStateMachine):
         gateway = await self._attach(60)
         assert gateway is not None
         async with asyncio.timeout(10):
-            while self.journal.has_unsettled():
+            while self.journal.outstanding.has_unsettled():
                 for name, held in gateway.turns.items():
                     self._settled(name, held, gateway.ack(name, 64))
                 await self._settle_down()

@@ -158,7 +158,7 @@ async def test_fault_19_a_redelivered_turn_is_opened_anew_and_old_marks_change_n
         gateway.say(relay_pb2.RelayUp(ack=late))
         gateway.ack("r1", 1)
         await agent.until(acked_seq=2)
-        assert agent.journal.rejected(agent.turn) == []
+        assert agent.journal.outstanding.rejected(agent.turn) == []
 
 
 async def test_redelivering_takes_back_an_abandoning_and_a_wait(agent: Agent) -> None:
