@@ -14,6 +14,7 @@ CLI, and what several of them need:
     start_failure  a CLI that did not start, and whether its version is why
     binary       a program and the versions of it that are supported
     file_changed what no event of its own tells of
+    last_words   how a CLI ended, and what it complained of
     unreadable   what nobody can read
     recent       a bounded memory
 

@@ -8,13 +8,13 @@ holds the CLI up. With no inbox open it goes nowhere.
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
+from agent_runtime.backends.last_words import KEPT_BYTES, last_words
 from agent_runtime.backends.lines import Line, LineSplitter
 from agent_runtime.backends.pipe import Pipe
 from agent_runtime.errors import BackendCrashed
@@ -22,11 +22,8 @@ from agent_runtime.process_table import Process
 from agent_runtime.processes import CliProcess, Processes
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024
-_TAIL_BYTES = 4096
 _EXIT_GRACE_S = 1.0
 """How long an exit may take to be told after the end of the output."""
-
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 AnswerTo = Callable[[bytes], int | None]
 """The number of the call that a line answers, None when it answers none."""
@@ -156,9 +153,8 @@ class JsonLines:
             async with asyncio.timeout(_EXIT_GRACE_S):
                 await self._process.exited()
                 await asyncio.wait(self._tasks[1:2])
-        state = f"{self._name} {self._process.ending}"
-        tail = _COLOURS.sub("", self._tail.decode("utf-8", "replace")).strip()
-        return f"{state}; the end of its error output: {tail}" if tail else state
+        ending = f"{self._name} {self._process.ending}"
+        return last_words(ending, self._tail, which="error output")
 
     async def end(self) -> None:
         """End all its processes. Idempotent."""
@@ -208,7 +204,7 @@ class JsonLines:
 
     async def _drain(self) -> None:
         while chunk := await self._err.read():
-            self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+            self._tail = (self._tail + chunk)[-KEPT_BYTES:]
 
     async def _release(self) -> None:
         """Who else holds its pipes cannot hold us."""

@@ -34,7 +34,8 @@ class PeerScript(msgspec.Struct, kw_only=True):
     `boot_failures`: how often it fails to start, with `boot_output`. `noise`: bytes it
     writes to its output before it listens. `steps`: what it does when prompted: a
     string is sent as the data of an event, `base64:...` as those bytes;
-    `close` ends the event stream, `exit` the process, `hang` waits for ever.
+    `stderr:...` is written to standard error; `close` ends the event stream, `exit` the
+    process, `hang` waits for ever.
     `version`: the one it tells. `later_steps`: the same for all prompts but the first.
     """
 
@@ -129,6 +130,9 @@ class Peer:
             case "END":
                 await _send(response, ANSWERED.encode())
                 await _send(response, IDLE.encode())
+            case _ if step.startswith("stderr:"):
+                sys.stderr.write(step.removeprefix("stderr:"))
+                sys.stderr.flush()
             case _ if step.startswith("base64:"):
                 await _send(response, base64.b64decode(step.removeprefix("base64:")))
             case _:

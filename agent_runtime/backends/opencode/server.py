@@ -9,6 +9,7 @@ import socket
 from dataclasses import dataclass
 
 from agent_runtime.backends.binary import Program
+from agent_runtime.backends.last_words import KEPT_BYTES, last_words
 from agent_runtime.backends.opencode.client import USER, Client
 from agent_runtime.backends.opencode.config import Home, environment
 from agent_runtime.backends.protocol import BackendContext
@@ -31,7 +32,6 @@ BOOT_LIMIT_S = 60.0
 """Also for a slow disk: the binary has 180 MB."""
 _PORT_TRIES = 3
 _EXIT_GRACE_S = 1.0
-_TAIL_BYTES = 4096
 
 
 class Server:
@@ -71,9 +71,7 @@ class Server:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_EXIT_GRACE_S):
                 await self._process.exited()
-        state = f"opencode {self._process.ending}"
-        tail = self._output.decode("utf-8", "replace").strip()
-        return f"{state}; the end of its output: {tail}" if tail else state
+        return last_words(f"opencode {self._process.ending}", self._output, which="output")
 
     async def end(self) -> None:
         """End all its processes. Idempotent."""
@@ -83,8 +81,8 @@ class Server:
         self._process.close_pipes()
 
     async def _drain(self) -> None:
-        while chunk := await self._process.stdout.read(_TAIL_BYTES):
-            self._output = (self._output + chunk)[-_TAIL_BYTES:]
+        while chunk := await self._process.stdout.read(KEPT_BYTES):
+            self._output = (self._output + chunk)[-KEPT_BYTES:]
             if not self._url and (found := _LISTENING.search(self._output)):
                 self._url = found.group(1).decode("ascii", "replace")
                 self._listening.set()

@@ -1,8 +1,6 @@
 """Agents that misbehave, or can do little: a scripted peer in their place."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,16 +10,15 @@ from agent_runtime.backends.acp import AcpBackend
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.message import Attachment, Message
 from agent_runtime.backends.permission_mode import PermissionMode
-from agent_runtime.errors import BackendCrashed, BackendUnusable
+from agent_runtime.errors import BackendUnusable
 from agent_runtime.model import Code, Kind, Outcome
 from tests.agent_runtime.backends.place import Place
+from tests.agent_runtime.backends.scripted import ACP
 from tests.agent_runtime.backends.sink import PatientSink, RecordingSink
 from tests.peers.acp_peer import (
     END,
     SESSION,
-    PeerScript,
     chunk,
-    command,
     request,
     told_to,
     update,
@@ -34,46 +31,10 @@ OPTIONS = [
 ]
 
 
-def make(place: Place, folder: Path, script: PeerScript, *, session_id: str = "") -> AcpBackend:
-    options = {"FORGE_ACP_COMMAND": command(folder, script)}
-    return AcpBackend.create(place.context(options=options, session_id=session_id))
-
-
-@asynccontextmanager
-async def started(place: Place, folder: Path, script: PeerScript) -> AsyncIterator[AcpBackend]:
-    backend = make(place, folder, script)
-    await backend.start()
-    try:
-        yield backend
-    finally:
-        await backend.stop()
-
-
 def answers(folder: Path) -> list[object]:
     return [
         told.get("result", told.get("error")) for told in told_to(folder) if "method" not in told
     ]
-
-
-async def test_events_pass_byte_for_byte(place: Place, tmp_path: Path, sink: RecordingSink) -> None:
-    """The agent's own JSON is not touched: spacing, escapes, order and unknown kinds stay."""
-    odd = '{ "params":{"n":1e2,"sessionId":"ses_1","s":"\\u00e4ö\\/"}, "method":"session/update" }'
-    async with started(place, tmp_path, PeerScript(steps=[odd, END])) as backend:
-        await backend.prompt(HELLO, sink)
-    assert [(event.event_json, event.kind) for event in sink.events] == [(odd.encode(), Kind.OTHER)]
-
-
-async def test_garbage_is_told_and_skipped(
-    place: Place, tmp_path: Path, sink: RecordingSink
-) -> None:
-    """What cannot be read is told as status; what follows still arrives."""
-    deep = '{"method":"x","params":' + "[" * 5000 + "]" * 5000 + "}"
-    garbage = ["a banner", "[1,2]", '{"method":5}', "{}", deep, ""]
-    steps = [*garbage, chunk("still here"), END]
-    async with started(place, tmp_path, PeerScript(steps=steps)) as backend:
-        end = await backend.prompt(HELLO, sink)
-    assert (end.outcome, sink.said) == (Outcome.COMPLETED, "still here")
-    assert len([event for event in sink.events if event.event_type == "unreadable"]) == 5
 
 
 async def test_pieces_without_an_id_make_parts(
@@ -84,7 +45,7 @@ async def test_pieces_without_an_id_make_parts(
     call = update("tool_call", toolCallId="c1", title="ls", kind="execute", status="in_progress")
     foreign = chunk("not ours").replace(SESSION, "ses_2")
     steps = [chunk("a"), chunk("b"), thought, chunk("c"), call, chunk("d"), foreign, END]
-    async with started(place, tmp_path, PeerScript(steps=steps)) as backend:
+    async with ACP.started(place, tmp_path, steps=steps) as backend:
         await backend.prompt(HELLO, sink)
     parts = [data["part_id"] for data in sink.data(Kind.TEXT_DELTA)]
     assert sink.said == "abcd"
@@ -112,7 +73,7 @@ async def test_files_are_those_of_the_workspace(place: Place, tmp_path: Path) ->
         request(8, write, path=7),
     ]
     steps = [step for told in requests for step in (told, "wait")]
-    async with started(place, tmp_path, PeerScript(steps=[*steps, END])) as backend:
+    async with ACP.started(place, tmp_path, steps=[*steps, END]) as backend:
         await backend.prompt(HELLO, RecordingSink())
     told = answers(tmp_path)
     assert told[:2] == [{"content": "two\n"}, {}]
@@ -128,8 +89,9 @@ async def test_an_interrupt_cancels_what_is_asked(place: Place, tmp_path: Path) 
     sink = PatientSink()
     call = {"toolCallId": "c1", "title": "rm", "kind": "execute", "rawInput": {"command": "rm"}}
     asked = request("q", "session/request_permission", toolCall=call, options=OPTIONS)
-    script = PeerScript(steps=[asked, "wait", "wait", END], stop="cancelled")
-    async with started(place, tmp_path, script) as backend:
+    async with ACP.started(
+        place, tmp_path, steps=[asked, "wait", "wait", END], stop="cancelled"
+    ) as backend:
         prompt = asyncio.create_task(backend.prompt(HELLO, sink))
         await sink.until(lambda: bool(sink.of(Kind.PERMISSION_ASKED)))
         await backend.interrupt()
@@ -143,7 +105,7 @@ async def test_options_are_those_of_the_agent(place: Place, tmp_path: Path) -> N
     sink = RecordingSink(mode=PermissionMode.BYPASS)
     call = {"toolCallId": "c1", "title": "Run ls", "kind": "execute"}
     asked = request(0, "session/request_permission", toolCall=call, options=OPTIONS)
-    async with started(place, tmp_path, PeerScript(steps=[asked, "wait", END])) as backend:
+    async with ACP.started(place, tmp_path, steps=[asked, "wait", END]) as backend:
         await backend.prompt(HELLO, sink)
     (data,) = sink.data(Kind.PERMISSION_ASKED)
     assert (data["tool"], data["options"]) == ("execute", ["once", "reject"])
@@ -156,7 +118,7 @@ async def test_it_has_what_the_agent_says(
     place: Place, tmp_path: Path, sink: RecordingSink
 ) -> None:
     """Before the start all may be; then an image that it cannot take is refused in words."""
-    backend = make(place, tmp_path, PeerScript(steps=[END]))
+    backend = ACP.make(place, tmp_path, steps=[END])
     assert Capability.ATTACH_IMAGE in backend.capabilities
     await backend.start()
     try:
@@ -188,7 +150,7 @@ async def test_a_session_is_taken_up_as_the_agent_can(
     place: Place, tmp_path: Path, able: dict[str, object], method: str
 ) -> None:
     """Without its history where it can, else with it, else a new one."""
-    backend = make(place, tmp_path, PeerScript(able=able), session_id="ses_before")
+    backend = ACP.make(place, tmp_path, able=able, session_id="ses_before")
     await backend.start()
     await backend.stop()
     told = [one["method"] for one in told_to(tmp_path) if "method" in one]
@@ -196,66 +158,32 @@ async def test_a_session_is_taken_up_as_the_agent_can(
     assert (Capability.RESUME in backend.capabilities) is (method != "session/new")
 
 
-@pytest.mark.parametrize(
-    ("script", "outcome", "said"),
-    [
-        (PeerScript(stop="refusal", steps=[END]), Outcome.FAILED, "refuses"),
-        (PeerScript(stop="max_tokens", steps=[END]), Outcome.FAILED, "no room"),
-        (
-            PeerScript(error={"code": -32603, "message": "Internal error"}, steps=[END]),
-            Outcome.FAILED,
-            "Internal error",
-        ),
-        (
-            PeerScript(
-                error={"code": 1, "message": "Internal", "data": {"details": "no key"}},
-                steps=[END],
-            ),
-            Outcome.FAILED,
-            "no key",
-        ),
-    ],
-)
-async def test_a_prompt_that_fails_says_why(
-    place: Place,
-    tmp_path: Path,
-    sink: RecordingSink,
-    script: PeerScript,
-    outcome: Outcome,
-    said: str,
-) -> None:
-    """In the most telling words that the agent has."""
-    async with started(place, tmp_path, script) as backend:
-        end = await backend.prompt(HELLO, sink)
-    assert (end.outcome, end.code) == (outcome, Code.PROMPT_ERROR)
-    assert said in end.message
-
-
-async def test_an_exit_in_mid_prompt_tells_the_end_of_its_errors(
-    place: Place, tmp_path: Path, sink: RecordingSink
-) -> None:
-    """BackendCrashed says how the agent ended and what it complained of last."""
-    script = PeerScript(steps=[chunk("half"), "stderr:out of memory", "exit"])
-    async with started(place, tmp_path, script) as backend:
-        with pytest.raises(BackendCrashed, match=r"exited with code 3; .*out of memory"):
-            await backend.prompt(HELLO, sink)
-        assert not backend.running
-    assert sink.said == "half"
+INTERNAL = {"code": 1, "message": "Internal", "data": {"details": "no key"}}
 
 
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        (PeerScript(boot_output="the disk is full"), r"exited with code 1.*the disk is full"),
-        (PeerScript(refuse="Authentication required"), "refuses session/new: Authentication"),
+        ({"stop": "refusal"}, "refuses"),
+        ({"stop": "max_tokens"}, "no room"),
+        ({"error": {"code": -32603, "message": "Internal error"}}, "Internal error"),
+        ({"error": INTERNAL}, "no key"),
     ],
 )
-async def test_an_agent_that_cannot_start_says_why(
-    place: Place, tmp_path: Path, script: PeerScript, said: str
+async def test_a_prompt_that_fails_says_why(
+    place: Place, tmp_path: Path, sink: RecordingSink, script: dict[str, object], said: str
 ) -> None:
+    """In the most telling words that the agent has."""
+    async with ACP.started(place, tmp_path, steps=[END], **script) as backend:
+        end = await backend.prompt(HELLO, sink)
+    assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
+    assert said in end.message
+
+
+async def test_an_agent_that_makes_no_session_says_why(place: Place, tmp_path: Path) -> None:
     """In the message, and nothing is left running."""
-    with pytest.raises(BackendUnusable, match=said):
-        async with started(place, tmp_path, script):
+    with pytest.raises(BackendUnusable, match="refuses session/new: Authentication"):
+        async with ACP.started(place, tmp_path, refuse="Authentication required"):
             pass
     assert not place.alive()
 
