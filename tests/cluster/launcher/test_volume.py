@@ -19,14 +19,6 @@ async def ready_again(launcher: KubernetesLauncher, pod_uid: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def nothing_left(place: KubernetesPlace) -> None:
-    """Neither volume nor pod, and nobody makes a pod again."""
-    kinds = ("pods", "persistentvolumeclaims")
-    await place.without(*kinds)
-    await asyncio.sleep(3 * sweep._GAP_S)
-    assert await place.left(*kinds) == []
-
-
 async def test_a_lost_pod_is_made_again_with_its_journal(place: KubernetesPlace) -> None:
     """By any gateway, with the caller's variables; the journal goes on, the agent is the same."""
     place.configure(FORGE_AGENT_VOLUME="1Gi")
@@ -69,7 +61,10 @@ async def test_a_deleted_agents_volume_goes(place: KubernetesPlace) -> None:
     await launcher.delete("a1")
     assert await launcher.list() == []
     await launcher.retired("a1")
-    await nothing_left(place)
+    kinds = ("pods", "persistentvolumeclaims")
+    await place.without(*kinds)
+    await asyncio.sleep(3 * sweep._GAP_S)
+    assert await place.left(*kinds) == []
 
 
 async def test_a_gateway_that_does_not_know_the_volume_yet_marks_it(
@@ -89,8 +84,6 @@ async def test_a_gateway_that_does_not_know_the_volume_yet_marks_it(
         place.kubectl, "get", "persistentvolumeclaim", "ada-a1", "--output=yaml"
     )
     assert names.DELETED in shown
-    await other.retired("a1")
-    await nothing_left(place)
 
 
 async def test_an_agent_that_waits_for_its_next_pod_is_found(place: KubernetesPlace) -> None:
