@@ -39,11 +39,11 @@ bench-cluster: $(READY) ## how fast agents are as pods, on such a node; four min
 	@$(BIN)/python -m tests.cluster bench
 
 .PHONY: bench
-bench: $(READY) ## how fast, in one table (Linux); ARGS=quick takes about a minute
+bench: $(READY) ## how fast, in one table (Linux); ARGS=quick does less of everything
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 .PHONY: chaos
-chaos: $(READY) ## kill and stop everything at random for 3 minutes; SEED= repeats a run, ARGS=--short
+chaos: $(READY) ## kill and stop everything at random, up to 3 minutes in all; SEED= repeats a run, ARGS=--short
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: soak

@@ -10,7 +10,7 @@
     idle          a thousand agents that hold a relay and say nothing, in one process
     table         figures on paper
 
-`make bench` runs `python -m tests.bench`; ARGS=quick takes about a minute. It
+`make bench` runs `python -m tests.bench`; ARGS=quick does less of everything. It
 fails when an event is lost, comes twice or out of order, never for being slow.
 Linux only: memory and CPU are read from /proc.
 """

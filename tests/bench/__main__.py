@@ -1,4 +1,4 @@
-"""`make bench`: one table. `quick` takes about a minute."""
+"""`make bench`: one table; `quick` does less of everything."""
 
 import argparse
 import asyncio
@@ -52,7 +52,7 @@ async def _rows(made: Stage, scale: Scale) -> AsyncIterator[Row]:
         yield row
     async for row in cases.streams(made, scale, floors):
         yield row
-    yield await cases.batched(made, scale)
+    yield await cases.batched(made, scale, floors)
     async for row in cases.messages(made, scale, floors):
         yield row
     yield await cases.one_dead(made, scale)

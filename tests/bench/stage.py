@@ -68,7 +68,7 @@ class Stage:
             seconds=seconds,
             gateway_us=(after[0] - before[0]) / events * 1e6,
             runtime_us=(after[1] - before[1]) / events * 1e6,
-            broken=_broken(accepted, received, load),
+            broken=broken(received, content, messages, accepted.count, accepted.refused),
         )
 
     async def settled(self, finals: int) -> Mapping[str, Any]:
@@ -92,12 +92,14 @@ def asked(content: str) -> int:
     return int(words["events"]) + 1
 
 
-def _broken(accepted: Acceptances, received: Mapping[str, Any], load: Load) -> list[str]:
-    due = load.messages * asked(load.content)
+def broken(
+    received: Mapping[str, Any], content: str, messages: int, accepted: int, refused: str
+) -> list[str]:
+    """What must not happen at any speed, in words: `content` was sent so often, and taken so
+    often; `refused` is what else was answered."""
+    due = messages * asked(content)
     found = {
-        f"{accepted.count} of {load.messages} accepted ({accepted.refused})": (
-            accepted.count != load.messages
-        ),
+        f"{accepted} of {messages} accepted ({refused})": accepted != messages,
         f"{received['total']} events instead of {due}": received["total"] != due,
         f"{received['not_one_final']} turns without one final": received["not_one_final"] > 0,
         f"{received['dup']} came twice": received["dup"] > 0,

@@ -15,7 +15,8 @@ class Row:
 
     Attributes:
         per_s: of `unit`.
-        floor: what the rate is of the floor's, as a share; for the floors themselves None.
+        floor: what the rate is of the floor's, as a share; for the floors themselves None, and
+            where the rate was given.
         gateway_us, runtime_us: CPU for each event.
         goal: what is wanted on two cores.
         broken: what must not happen at any speed.
