@@ -24,6 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument(_INSIDE, action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
+    if given.minutes <= 0:
+        parser.error("--minutes: more than 0")
     if not given.inside:
         return run_with_emitter(["-m", "tests.soak", "--minutes", str(given.minutes), _INSIDE])
     soaked = asyncio.run(until_sigterm(_soak(given.minutes * 60)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.peers.gateway import Client, GatewayProcess, house
+from tests.peers.gateway import Client, GatewayProcess, House, house
 from tests.peers.processes import connections, runtimes
 from tests.peers.sink_process import SinkProcess, sink, stats
 from tests.peers.warden import warden
@@ -61,8 +61,7 @@ async def soak(seconds: float, every_s: float, told: "asyncio.Queue[Sample]") ->
             gateway = await place.gateway(FORGE_BACKEND="emitter", **_SETTINGS)
             async with gateway.client() as client:
                 agents = [await client.create(backend="emitter") for _ in range(AGENTS)]
-                pids = _pids(gateway, runtimes(place.state))
-                watch = _Watch(pids, client, receiver, told)
+                watch = _Watch(_watched(gateway, place), client, receiver, told)
                 async with _load(client, agents, receiver) as load:
                     await watch.run(seconds, every_s)
                 if watch.ended:
@@ -91,7 +90,7 @@ async def _turns(client: Client, agent: str, receiver: SinkProcess, load: _Load)
     chance = random.Random(agent)
     while not load.over.is_set():
         events = chance.randint(*_EVENTS)
-        content = f"events={events} size=300 gap={_GAP_US}"
+        content = f"events={events} size=300 gap={_GAP_US} tasks=1"
         url = f"{receiver.base}/hook"
         answer = await client.send(agent, content, url, webhook_secret=SECRET)
         if answer.status_code == 202:
@@ -103,11 +102,26 @@ async def _turns(client: Client, agent: str, receiver: SinkProcess, load: _Load)
                 await load.over.wait()
 
 
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """`tasks`: where a runtime says how many it has, at each turn's beginning."""
+
+    pid: int
+    tasks: Path | None = None
+
+    async def held(self, gateway: Client) -> Held:
+        """Raises OSError or httpx.TransportError when it is gone."""
+        if self.tasks is None:
+            return Held.of(self.pid, tasks=await gateway.tasks())
+        told = int(self.tasks.read_text()) if self.tasks.exists() else 0  # before its first turn
+        return Held.of(self.pid, tasks=told)
+
+
 @dataclass
 class _Watch:
     """`ended`: which processes did, in words; it stops there."""
 
-    pids: Mapping[str, int]
+    watched: Mapping[str, _Watched]
     client: Client
     receiver: SinkProcess
     told: "asyncio.Queue[Sample]"
@@ -127,7 +141,7 @@ class _Watch:
         before = self.samples[0].held["gateway"].connections + _CONNECTIONS_LEFT
         try:
             async with asyncio.timeout(_QUIET_S):
-                while (now := connections(self.pids["gateway"])) > before:
+                while (now := connections(self.watched["gateway"].pid)) > before:
                     await asyncio.sleep(1)
         except TimeoutError:
             return [f"{now} connections are open {_QUIET_S:.0f} s after the last event"]
@@ -136,10 +150,9 @@ class _Watch:
     async def _look(self, at_s: float) -> None:
         taken = (await stats(self.receiver.base))["total"]
         held: dict[str, Held] = {}
-        for name, pid in self.pids.items():
+        for name, watched in self.watched.items():
             try:
-                tasks = await self.client.tasks() if name == "gateway" else 0
-                held[name] = Held.of(pid, tasks=tasks)
+                held[name] = await watched.held(self.client)
             except (OSError, httpx.TransportError):
                 self.ended.append(f"{name} ended by itself after {at_s:.0f} s")
                 return
@@ -147,10 +160,13 @@ class _Watch:
         self.told.put_nowait(self.samples[-1])
 
 
-def _pids(gateway: GatewayProcess, agents: dict[str, int]) -> dict[str, int]:
+def _watched(gateway: GatewayProcess, place: House) -> dict[str, _Watched]:
     assert gateway.process is not None
-    numbered = {f"runtime {number}": pid for number, pid in enumerate(agents.values(), 1)}
-    return {"gateway": gateway.process.pid, **numbered}
+    numbered = {
+        f"runtime {number}": _Watched(pid, place.state / "agents" / agent / "home" / "tasks")
+        for number, (agent, pid) in enumerate(runtimes(place.state).items(), 1)
+    }
+    return {"gateway": _Watched(gateway.process.pid), **numbered}
 
 
 async def _broken(load: _Load, receiver: SinkProcess) -> list[str]:

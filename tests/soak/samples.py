@@ -15,7 +15,7 @@ _MB = 1_000_000
 @dataclass(frozen=True, slots=True)
 class Held:
     """What one process holds. `files`: descriptors but for `connections`, which are TCP;
-    `tasks`: of its event loop, 0 where they cannot be seen."""
+    `tasks`: of its event loop, of a runtime as it told them last."""
 
     rss_mb: float
     files: int
@@ -80,7 +80,9 @@ class Trend:
 
 
 def trends(samples: Sequence[Sample]) -> Iterator[Trend]:
-    """Of every process and everything it holds."""
+    """Of every process and everything it holds; of no samples, none."""
+    if not samples:
+        return
     warm = samples[int(len(samples) * _WARM_UP) :]
     third = max(1, len(warm) // 3)
     for process in sorted(warm[0].held):

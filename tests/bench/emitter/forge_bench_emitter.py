@@ -2,12 +2,14 @@
 
 The message says what it emits: `events=100 size=300 gap=0` (how many, bytes of
 padding in each, microseconds from one to the next). Each event's JSON has `t`,
-the Unix time in nanoseconds at which it was made.
+the Unix time in nanoseconds at which it was made. With `tasks=1` the file `tasks`
+in the agent's home then says how many tasks the runtime's event loop has.
 """
 
 import asyncio
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Self
 
 from agent_runtime.backends.capability import Capability
@@ -23,7 +25,8 @@ class EmitterBackend:
     name: ClassVar[str] = "emitter"
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path) -> None:
+        self._home = home
         self._interrupted = asyncio.Event()
 
     @classmethod
@@ -31,8 +34,8 @@ class EmitterBackend:
         return Usability(usable=True, detail="emits what it is asked for")
 
     @classmethod
-    def create(cls, context: BackendContext) -> Self:  # noqa: ARG003 - as the protocol has it
-        return cls()
+    def create(cls, context: BackendContext) -> Self:
+        return cls(context.home)
 
     async def start(self) -> None:
         """Nothing is started."""
@@ -46,6 +49,8 @@ class EmitterBackend:
         asked = dict(pair.split("=", 1) for pair in message.content.split())
         padding = "x" * int(asked.get("size", 0))
         gap_s = int(asked.get("gap", 0)) / 1e6
+        if "tasks" in asked:
+            _tell_tasks(self._home)
         began_s = asyncio.get_running_loop().time()
         for number in range(int(asked.get("events", 0))):
             if self._interrupted.is_set():
@@ -80,6 +85,13 @@ class EmitterBackend:
 
     async def stop(self) -> None:
         self._interrupted.set()
+
+
+def _tell_tasks(home: Path) -> None:
+    """Whole, whenever it is read."""
+    told = home / "tasks.new"
+    told.write_text(str(len(asyncio.all_tasks())))
+    told.replace(home / "tasks")
 
 
 async def _until(at_s: float) -> None:
