@@ -12,25 +12,24 @@ from tests.cluster.place import Place
 from tests.peers import stub_model
 from tests.peers.stub_model import Call, Say
 
-_NAME = "stub-model"
 _PORT = 8000
 _SOURCES = Path(stub_model.__file__).parent
 
 
-async def start(place: Place, replies: Sequence[Say | Call]) -> str:
-    """Its base URL, once it is ready. It lives as long as the namespace."""
+async def start(place: Place, name: str, replies: Sequence[Say | Call]) -> str:
+    """The base URL of one of that name, once it is ready. It lives as long as the namespace."""
     script = msgspec.json.encode(list(replies)).decode()
-    await place.run("create", "configmap", _NAME, f"--from-file={_SOURCES}")
-    await place.run("create", "--filename=-", text=json.dumps(_pod(script)))
-    await place.run("wait", f"pod/{_NAME}", "--for=condition=Ready", "--timeout=50s")
-    address = await place.run("get", f"pod/{_NAME}", "--output=jsonpath={.status.podIP}")
+    await place.run("create", "configmap", name, f"--from-file={_SOURCES}")
+    await place.run("create", "--filename=-", text=json.dumps(_pod(name, script)))
+    await place.run("wait", f"pod/{name}", "--for=condition=Ready", "--timeout=50s")
+    address = await place.run("get", f"pod/{name}", "--output=jsonpath={.status.podIP}")
     return f"http://{address}:{_PORT}/v1"
 
 
-def _pod(script: str) -> dict[str, Any]:
+def _pod(name: str, script: str) -> dict[str, Any]:
     """In the gateway's image, which has what it needs."""
     container = {
-        "name": _NAME,
+        "name": name,
         "image": f"{overlay.GATEWAY_IMAGE}:{overlay.TAG}",
         "imagePullPolicy": "Never",
         "command": ["python3", "-m", "tests.peers.stub_model", "0.0.0.0", str(_PORT), script],
@@ -46,7 +45,7 @@ def _pod(script: str) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": _NAME},
+        "metadata": {"name": name},
         "spec": {
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 1,
@@ -56,6 +55,6 @@ def _pod(script: str) -> dict[str, Any]:
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [container],
-            "volumes": [{"name": "sources", "configMap": {"name": _NAME}}],
+            "volumes": [{"name": "sources", "configMap": {"name": name}}],
         },
     }

@@ -1,5 +1,6 @@
 """The real Claude Code, Codex and codex-acp behind the HTTP API, against the stub model."""
 
+import asyncio
 import os
 import shlex
 import signal
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli import install
-from tests.e2e.conversation.talk import Talk, kinds
+from tests.e2e.conversation.talk import LIMIT_S, Talk, kinds
+from tests.e2e.conversation.test_chat import chatting
 from tests.e2e.story import SECRET, first_seen, signed, text, turn, whole
+from tests.gateway.cli.command import ENTER
 from tests.peers.gateway import Client, House, house
 from tests.peers.processes import runtimes
 from tests.peers.receiver import Receiver
@@ -172,3 +175,33 @@ async def test_a_message_now_joins_the_turn_that_runs(stage: Stage, client: Clie
     decisions = [answered["decision"] for answered in kinds(payloads, "permission.answered")]
     assert decisions == ["once", "reject"]
     assert "4711" in str(stage.model.requests[-1])
+
+
+@pytest.mark.parametrize("stage", ["codex"], indirect=True)
+async def test_the_terminal_steers(stage: Stage, client: Client, tmp_path: Path) -> None:
+    """`/now` while something is asked goes into the turn that runs: the model hears of it there,
+    and nothing is interrupted or queued."""
+    talk = Talk(client, await stage.agent(client))
+    stage.model.script(stage.run("touch here"), Say("Steered."))
+    async with chatting(stage.house, talk, tmp_path) as shown:
+        shown.press(b"touch it" + ENTER)
+        await shown.until_last("y/a/n >")
+        shown.press(b"/now look at 4711" + ENTER)
+        await shown.until_row("> /now look at 4711")
+        await until_ended(talk, count=1)
+        shown.press(b"y" + ENTER)
+        await shown.until_row("Steered.")
+        await shown.until_row("completed in")
+        assert not any("interrupted" in row or "queued" in row for row in shown.rows)
+    assert "4711" in str(stage.model.requests[1])
+    assert len(stage.model.requests) == 2
+
+
+async def until_ended(talk: Talk, *, count: int) -> None:
+    """So many turns have their finals."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            turns = (await talk.get("turns")).json()["turns"]
+            if sum(each["state"] == "ended" for each in turns) >= count:
+                return
+            await asyncio.sleep(0.1)
