@@ -129,7 +129,10 @@ async def test_a_question_is_answered_by_grpc(agent: Direct, model: StubModel) -
 async def test_a_turn_makes_way_by_grpc(
     agent: Direct, place: House, talk: Talk, model: StubModel
 ) -> None:
-    """`now` under another model and mode, both in effect; then a fork, which remembers."""
+    """`now` under another model and mode, both in effect; then a fork, which remembers.
+
+    A policy that is set is told.
+    """
     bypass = agent_pb2.SetPermissionModeRequest(mode="bypassPermissions")
     (mode,) = await agent.send(set_permission_mode=bypass)
     model.script(Stall("Hm"), touch("b"), Say("At once."))
@@ -141,6 +144,10 @@ async def test_a_turn_makes_way_by_grpc(
     status = await agent.status()
     told = (status.current_model, status.permission_mode)
     assert told == ("stub/other-model", "bypassPermissions")
+    policy = agent_pb2.Policy(rules=[agent_pb2.Rule(tool="web*", action="deny")])
+    (held,) = await agent.send(set_policy=agent_pb2.SetPolicyRequest(policy=policy))
+    assert held.complete.success
+    assert (await agent.status()).policy == policy
     now = await agent.say("remember the word MEDLAR", when="now")
     assert now[-1].outcome == agent_pb2.OUTCOME_COMPLETED
     assert (await slow)[-1].outcome == agent_pb2.OUTCOME_INTERRUPTED
