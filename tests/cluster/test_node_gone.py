@@ -54,11 +54,13 @@ async def test_turns_on_a_node_that_is_gone_end_lost_once(
     and it collects what is left of a node that somebody has removed."""
     with fresh_place() as place:
         async with house_outside(tmp_path, place) as house:
-            given = template(tmp_path / "hasty", second, TOLERANT_FOR_A_MOMENT)
-            hasty = await house.gateway(**given)
-            patient = await house.gateway(**template(tmp_path / "patient", second))
-            evicted = await busy(place, hasty, receiver)
-            left = await busy(place, patient, receiver)
+            hasty, patient = await asyncio.gather(
+                house.gateway(**template(tmp_path / "hasty", second, TOLERANT_FOR_A_MOMENT)),
+                house.gateway(**template(tmp_path / "patient", second)),
+            )
+            evicted, left = await asyncio.gather(
+                busy(place, hasty, receiver), busy(place, patient, receiver)
+            )
             await asyncio.to_thread(second.lose)
             await found_unreachable(place, second)
             await end_lost_once(place, receiver, evicted, "due to NoExecute taint")

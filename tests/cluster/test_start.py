@@ -67,9 +67,11 @@ async def test_the_terminal_shows_what_keeps_an_agent(tmp_path: Path, place: Pla
     """`forge agents create` tells it as it comes, a line each, in the words of scheduler and
     kubelet; an agent that is not ready in time is deleted again."""
     async with house_outside(tmp_path, place) as house:
-        unschedulable = await house.gateway(**TOO_LARGE)
-        pulling = await house.gateway(**NO_IMAGE, FORGE_AGENT_IMAGE_PULL_POLICY="Always")
-        waits, pulls = await asyncio.gather(created(unschedulable, "4s"), created(pulling, "4s"))
+        unschedulable, pulling = await asyncio.gather(
+            house.gateway(**TOO_LARGE),
+            house.gateway(**NO_IMAGE, FORGE_AGENT_IMAGE_PULL_POLICY="Always"),
+        )
+        waits, pulls = await asyncio.gather(created(unschedulable, "3s"), created(pulling, "3s"))
         waited, pulled = waits.err.splitlines(), pulls.err.splitlines()
         assert "Pending, Unschedulable: no node takes it: " in waited[0]
         assert "Insufficient cpu" in waited[0]
@@ -80,7 +82,7 @@ async def test_the_terminal_shows_what_keeps_an_agent(tmp_path: Path, place: Pla
         )
         for ended, told in ((waits, waited), (pulls, pulled)):
             assert (ended.status, ended.out) == (1, "")
-            assert "was not ready within 4 s" in told[-1]
+            assert "was not ready within 3 s" in told[-1]
             assert "it is deleted" in told[-1]
     async with asyncio.timeout(20):
         while await place.objects("pods"):

@@ -1,6 +1,7 @@
 """The project's images for a node, built by `make images` as anybody builds them."""
 
 import hashlib
+import os
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ _MADE_OF = (
 )
 _LIMIT_S = 1200
 _KEPT = 4
-"""Images of older sources: another work tree may be about to load its own."""
+"""Those that were used last: another work tree may be about to load its own."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def build() -> tuple[Image, ...]:
             base_image = base.image()
             with step("images of gateway and agent (the first time takes 2 minutes)"):
                 _make(base_image, made)
-            for older in sorted(parent.iterdir(), key=_written)[:-_KEPT]:
-                shutil.rmtree(older)
+        os.utime(made)  # it is used
+        for older in sorted(parent.iterdir(), key=_used)[:-_KEPT]:
+            shutil.rmtree(older)
     return tuple(Image(_name(part), made / f"{part}.tar") for part in _PARTS)
 
 
@@ -96,5 +98,5 @@ def _sources() -> Iterator[Path]:
                 yield found
 
 
-def _written(path: Path) -> float:
+def _used(path: Path) -> float:
     return path.stat().st_mtime

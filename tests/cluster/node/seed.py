@@ -1,6 +1,7 @@
 """What containerd makes of a set of images, made once: nodes begin with a copy of it."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.cluster.node.reservation import reserved
 
 _NAME = "seed"
 _KEPT = 3
-"""Older ones: another work tree may be about to use its own."""
+"""Those that were used last: another work tree may be about to use its own."""
 
 
 def seed(components: Components, archives: Sequence[Path]) -> Path:
@@ -29,8 +30,9 @@ def seed(components: Components, archives: Sequence[Path]) -> Path:
         if not made.exists():
             with step("unpacking the images"):
                 _make(components, archives, made)
-            for older in sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
-                shutil.rmtree(older)
+        os.utime(made)  # it is used
+        for older in sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+            shutil.rmtree(older)
     return made
 
 
