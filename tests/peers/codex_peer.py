@@ -26,12 +26,14 @@ class PeerScript(msgspec.Struct, kw_only=True):
     turn/start. `steps`: what it does when prompted: a string is a line of its output,
     `stderr:...` that text on standard error; `exit` ends it, `hang` waits for ever,
     `wait` until it is told something; what is to steer the turn is taken meanwhile.
+    `history`: what it answers when asked for items, one after the other; then an error.
     """
 
     version: str = "0.169.0"
     boot_output: str = ""
     refuse: str = ""
     steps: list[str] = []
+    history: list[msgspec.Raw] = []
 
 
 def binary(folder: Path, script: PeerScript) -> Path:
@@ -90,6 +92,8 @@ class Peer:
                 answer = {"result": {"userAgent": f"forge/{self._script.version} (peer)"}}
             case "thread/start" | "thread/resume":
                 answer = {"result": {"thread": {"id": THREAD}}}
+            case "thread/items/list":
+                answer = self._items()
             case "turn/start" if self._script.refuse:
                 answer = {"error": {"code": -32600, "message": self._script.refuse}}
             case "turn/start":
@@ -99,6 +103,11 @@ class Peer:
         if told.get("method") == "turn/start" and not self._script.refuse:
             for step in self._script.steps:
                 self._do(step)
+
+    def _items(self) -> dict[str, Any]:
+        if self._script.history:
+            return {"result": self._script.history.pop(0)}
+        return {"error": {"code": -32601, "message": "it is not supported"}}
 
     def _wait(self) -> None:
         while (told := self._hear()) and told.get("method") == "turn/steer":

@@ -37,10 +37,12 @@ class PeerScript(msgspec.Struct, kw_only=True):
     `stderr:...` is written to standard error; `close` ends the event stream, `exit` the
     process, `hang` waits for ever.
     `version`: the one it tells. `later_steps`: the same for all prompts but the first.
+    `history`: the pages of a session's messages, newest first; after them it is not found.
     """
 
     steps: list[str] = []
     later_steps: list[str] | None = None
+    history: list[str] = []
     boot_failures: int = 0
     boot_output: str = ""
     listens: bool = True
@@ -76,6 +78,7 @@ class Peer:
                 web.post("/session", self.create),
                 web.get("/session/{id}", self.create),
                 web.get("/session/{id}/children", self.children),
+                web.get("/session/{id}/message", self.messages),
                 web.post("/session/{id}/prompt_async", self.prompt),
                 web.post("/session/{id}/abort", self.abort),
             ]
@@ -90,6 +93,16 @@ class Peer:
 
     async def children(self, _: web.Request) -> web.Response:
         return web.json_response([])
+
+    async def messages(self, request: web.Request) -> web.Response:
+        """The first page before whatever cursor was given that is none of ours."""
+        before = request.query.get("before", "")
+        page = int(before.removeprefix("page-")) if before.startswith("page-") else 0
+        if page >= len(self._script.history):
+            return web.json_response({"name": "NotFoundError"}, status=404)
+        more = page + 1 < len(self._script.history)
+        headers = {"x-next-cursor": f"page-{page + 1}"} if more else {}
+        return web.Response(text=self._script.history[page], headers=headers)
 
     async def abort(self, _: web.Request) -> web.Response:
         return web.json_response(data=True)

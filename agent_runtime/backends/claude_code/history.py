@@ -87,8 +87,10 @@ class _Reader:
             self._end()
             self._begin(line)
             return not self._place and not self._wanted
-        if self._place:
-            self._room -= len(raw)
+        if not self._place:
+            return False
+        self._room -= len(raw)
+        if self._room >= 0:
             self._take(line, raw)
         return self._room < 0
 

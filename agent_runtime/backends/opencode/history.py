@@ -79,7 +79,7 @@ def _own_text(message: shapes.Kept) -> str:
 def _messages(answer: bytes) -> list[shapes.Kept]:
     try:
         return msgspec.json.decode(answer, type=list[shapes.Kept])
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NotRecalled(f"opencode tells its history in another form: {error}") from error
 
 
