@@ -1,6 +1,8 @@
 """What a gateway makes of a pod that does not answer. No API server: only what it would say."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -11,8 +13,13 @@ from gateway.settings import Settings
 from tests.gateway.launchers.kubernetes.test_agents import RUNNING, Caches, caches, metadata
 
 
-def notebook(seen: Caches, *, start_deadline_s: float) -> Notebook:
-    return Notebook(ApiServer(Settings()), seen.agents, start_deadline_s=start_deadline_s)
+@asynccontextmanager
+async def long_ago(*, start_deadline_s: float) -> AsyncIterator[tuple[Caches, Notebook]]:
+    """A pod made then, which a gateway that has just started sees now."""
+    async with caches() as seen:
+        notes = Notebook(ApiServer(Settings()), seen.agents, start_deadline_s=start_deadline_s)
+        seen.pods.saw(seen.pod(1))
+        yield seen, notes
 
 
 def restarted(version: int) -> Pod:
@@ -30,17 +37,13 @@ async def fate_is(notes: Notebook, expected: str) -> None:
 
 async def test_a_gateway_that_has_just_started_asks_before_it_ends_turns() -> None:
     """The pod is long past its deadline, and undrained only because no gateway was there."""
-    async with caches() as seen:
-        notes = notebook(seen, start_deadline_s=600)
-        seen.pods.saw(seen.pod(1))
+    async with long_ago(start_deadline_s=600) as (_, notes):
         await fate_is(notes, "living")
 
 
 async def test_what_stays_silent_has_failed_to_start() -> None:
     """Also when its container starts again and again."""
-    async with caches() as seen:
-        notes = notebook(seen, start_deadline_s=0.05)
-        seen.pods.saw(seen.pod(1))
+    async with long_ago(start_deadline_s=0.05) as (seen, notes):
         await fate_is(notes, "start_failed")
         seen.pods.saw(restarted(2))
         await fate_is(notes, "start_failed")
@@ -48,9 +51,7 @@ async def test_what_stays_silent_has_failed_to_start() -> None:
 
 async def test_one_that_has_answered_and_starts_again_is_asked_anew() -> None:
     """It ran out of memory before it could be drained: it comes back, and so do its turns."""
-    async with caches() as seen:
-        notes = notebook(seen, start_deadline_s=1)
-        seen.pods.saw(seen.pod(1))
+    async with long_ago(start_deadline_s=1) as (seen, notes):
         await fate_is(notes, "start_failed")
         seen.agents._answers._answered.add("a1")
         seen.agents._answers._on_answer("a1")
