@@ -24,7 +24,7 @@ async def long_ago(*, start_deadline_s: float) -> AsyncIterator[tuple[Caches, No
 
 def restarted(version: int) -> Pod:
     """Its container has been started again."""
-    container = {**RUNNING["containerStatuses"][0], "containerID": f"c{version}"}  # type: ignore[dict-item]
+    container = {"name": "forge-agent", "state": {"running": {}}, "containerID": f"c{version}"}
     status = {**RUNNING, "containerStatuses": [container]}
     return msgspec.convert({"metadata": metadata(version, uid="u1"), "status": status}, Pod)
 
