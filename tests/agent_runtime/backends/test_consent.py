@@ -18,6 +18,13 @@ def asking_rig(request: pytest.FixtureRequest) -> ModelRig:
     return rig
 
 
+@pytest.fixture(params=["claude_code", "codex", "opencode"])
+def questioning_rig(request: pytest.FixtureRequest) -> ModelRig:
+    """Those that have questions, too."""
+    rig: ModelRig = request.getfixturevalue(request.param)
+    return rig
+
+
 async def test_what_can_be_read_can_be_answered(asking_rig: ModelRig, tmp_path: Path) -> None:
     """The prompt is there with the first sight of its event: listed, and open to a reply."""
     asks: list[Call] = [asking_rig.run(f"rm -f {number}") for number in range(6)]
@@ -45,6 +52,10 @@ def times_out(outcome: str) -> agent_pb2.Policy:
     return agent_pb2.Policy(timeout_ms=300, on_timeout=outcome)
 
 
+async def always(work: Work, asked: dict[str, Any]) -> None:
+    await work.reply(asked["prompt_id"], decision="always")
+
+
 async def answer_twice(work: Work, asked: dict[str, Any]) -> None:
     await answer(work, asked)
     with pytest.raises(Answered, match="already"):
@@ -53,7 +64,10 @@ async def answer_twice(work: Work, asked: dict[str, Any]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_policy_time_and_interrupt_decide(asking_rig: ModelRig, tmp_path: Path) -> None:
-    """By the tool's name, by the time, or because it is given up; a late reply is told so."""
+    """By the tool's name, by the time, or because it is given up; a late reply is told so.
+
+    What is always allowed is asked once.
+    """
     ran = asking_rig.place.workspace
 
     def touch(name: str) -> str:
@@ -77,4 +91,24 @@ async def test_policy_time_and_interrupt_decide(asking_rig: ModelRig, tmp_path: 
         assert work.open == set()
         final, _ = await work.say(touch("after"), policy=rule(asking_rig, "allow"))
         assert final.outcome == agent_pb2.OUTCOME_COMPLETED
+        twice = asking_rig.script(*[asking_rig.run("rm -f nothing")] * 2, Say("Done."))
+        assert len((await work.say(twice, hear=always))[1]) == 1
     assert {path.name for path in ran.iterdir()} == {"allowed", "asked", "unanswered", "after"}
+
+
+async def test_a_question_that_nobody_answers(questioning_rig: ModelRig, tmp_path: Path) -> None:
+    """The model is told to decide itself, by the policy at once, or when the time is up."""
+
+    def ask() -> str:
+        return questioning_rig.script(questioning_rig.ask("Which?", "A", "B"), Say("Done."))
+
+    denied = agent_pb2.Policy(rules=[agent_pb2.Rule(tool="question", action="deny")])
+    async with at_work(tmp_path, questioning_rig.make()) as work:
+        _, (asked,) = await work.say(ask(), policy=denied)
+        assert questioning_rig.model.heard().count("Decide yourself") == 1
+        with pytest.raises(Answered, match="policy"):
+            await work.reply(asked["prompt_id"], answers=["A"])
+        _, (asked,) = await work.say(ask(), policy=times_out("allow"))
+        assert questioning_rig.model.heard().count("Decide yourself") == 2
+        with pytest.raises(TooLate, match="time is up"):
+            await work.reply(asked["prompt_id"], answers=["A"])
