@@ -186,6 +186,33 @@ async def test_the_cli_is_woken_only_for_what_is_nowhere_else(tmp_path: Path) ->
         assert await answers(b) == ["kept one"]
 
 
+async def test_a_message_that_comes_while_the_cli_is_woken_starts_it_no_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for the same start, then runs as any other; whoever asked is told."""
+    async with bench(tmp_path, keeps) as b:
+        await say(b, "one")
+        b.backend.running = False
+        begun, goes, starts = asyncio.Event(), asyncio.Event(), []
+
+        async def start() -> None:
+            starts.append(len(b.backend.prompts))
+            begun.set()
+            await goes.wait()
+            b.backend.running = True
+
+        monkeypatch.setattr(b.backend, "start", start)
+        wishes = [asyncio.create_task(b.runner.wakeup.wish()) for _ in range(2)]
+        async with asyncio.timeout(10):
+            await begun.wait()
+        await b.runner.submit(message("two", "two", ticket=b""))
+        assert b.backend.prompts == ["one"]
+        goes.set()
+        await asyncio.gather(*wishes)
+        await b.until("two")
+        assert starts == [1]
+
+
 async def test_what_nobody_can_tell_is_not_passed_over(tmp_path: Path) -> None:
     """That there was a turn, how it ended and what it used; `truncated` says that words lack."""
     async with bench(tmp_path, keeps) as b:
