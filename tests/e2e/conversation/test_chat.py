@@ -123,5 +123,7 @@ async def test_the_first_screen_of_its_page(
             await shown.until_row(done)
         await shown.until_last(">")
         shown.press(b"and write a summary" + ENTER)
+        await shown.until_row("── queued: a turn before it")
         await shown.until_row("1 waiting")
+        await shown.until_last(">")
         assert plain(shown.rows) == shown_on_the_page(talk)
