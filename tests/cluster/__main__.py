@@ -24,9 +24,9 @@ _TESTS = (
 )
 _SIDE_BY_SIDE = (
     *(*_TESTS, "-m", "not alone"),
-    *("--numprocesses=3", "--dist=loadgroup", "--no-loadscope-reorder"),
+    *("--numprocesses=3", "--dist=loadfile", "--no-loadscope-reorder"),
 )
-"""For they mostly wait. conftest.py has groups and order."""
+"""For they mostly wait; those of one file come one after the other. conftest.py has the order."""
 _ALONE = (*_TESTS, "-m", "alone")
 _NO_TESTS = 5
 """pytest's exit status when none is selected."""

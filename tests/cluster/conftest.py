@@ -1,6 +1,6 @@
 """What tests of the cluster share. pytest runs in the network of the node that
-`make test-cluster` brought up; one deployment of two gateways serves all tests that do not
-have to break it."""
+`make test-cluster` brought up, in several processes; in each one deployment of two gateways serves
+all tests that do not have to break it."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -14,8 +14,8 @@ from tests.cluster.node.node import Node
 from tests.cluster.receiving import NodeReceiver, receiving
 from tests.peers.gateway import Client
 
-_LONG = ("deployment", "test_contract", "test_notes")
-"""Groups that take longest: they begin first, so that nobody waits for them at the end."""
+_LONG = ("test_notes", "test_rbac", "test_takeover", "test_contract")
+"""Files that take longest: they begin first, so that nobody waits for them at the end."""
 
 
 @pytest.fixture(scope="session")
@@ -31,21 +31,12 @@ def mortal_apiserver(cluster: Node) -> Node:
     return cluster
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for its groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order, and the groups: of each one test runs at a time where several do."""
-    items.sort(key=lambda item: (_uses(item, "mortal_apiserver"), _group(item) not in _LONG))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+    items.sort(key=lambda item: (_kills_apiserver(item), item.path.stem not in _LONG))
 
 
-def _group(item: pytest.Item) -> str:
-    """All that use the one deployment; else the tests of a file."""
-    return "deployment" if _uses(item, "deployment") else item.path.stem
-
-
-def _uses(item: pytest.Item, fixture: str) -> bool:
-    return fixture in getattr(item, "fixturenames", ())
+def _kills_apiserver(item: pytest.Item) -> bool:
+    return "mortal_apiserver" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")

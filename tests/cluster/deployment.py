@@ -17,7 +17,7 @@ from tests.cluster.kubectl import Kubectl
 from tests.cluster.node.commands import wait
 from tests.cluster.node.errors import Failed
 from tests.cluster.place import Place, fresh_place
-from tests.peers.gateway import Client
+from tests.peers.gateway import PLAIN, Client
 
 GATEWAYS = "app.kubernetes.io/name=forge-gateway"
 NAME = "deployment/forge-gateway"
@@ -55,7 +55,7 @@ class Deployment(Place):
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/readyz", **PLAIN).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -64,7 +64,7 @@ class Deployment(Place):
         """The HTTP API through the Service, or of the replica with that URL."""
         headers = {"authorization": f"Bearer {self.key}"}
         async with httpx.AsyncClient(
-            base_url=url or self.url, headers=headers, timeout=90, trust_env=False
+            base_url=url or self.url, headers=headers, timeout=90, **PLAIN
         ) as http:
             yield Client(http, user)
 

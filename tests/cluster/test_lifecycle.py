@@ -15,15 +15,16 @@ from tests.cluster.node.node import Node
 @pytest.fixture
 def bare(cluster: Node) -> Iterator[Node]:
     """A second one, beside the one that the tests share; nothing runs in it yet."""
-    node.down("bare")
-    yield node.opened(layout("bare"), cluster.components)
-    node.down("bare")
+    place = layout(f"{cluster.layout.name}-bare")
+    node.down(place.name)
+    yield node.opened(place, cluster.components)
+    node.down(place.name)
 
 
 def test_down_takes_everything(bare: Node) -> None:
     """Processes, mounts, cgroups and folders; the other node stays as it is."""
     bare.sandbox.run("sh", "-c", "sleep 1000 >/dev/null 2>&1 & mount -t tmpfs tmpfs /mnt")
-    node.down("bare")
+    node.down(bare.layout.name)
     assert list(leftovers.of_node(bare.layout)) == []
 
 
@@ -31,8 +32,8 @@ def test_killed_node_is_removed_by_the_next(bare: Node, cluster: Node) -> None:
     """Whoever killed its first process only has left folders, which are no obstacle."""
     os.kill(bare.sandbox.pid, signal.SIGKILL)
     assert list(leftovers.of_node(bare.layout)) != []
-    node.down("bare")
-    again = node.opened(layout("bare"), cluster.components)
+    node.down(bare.layout.name)
+    again = node.opened(bare.layout, cluster.components)
     assert again.sandbox.run("cat", "/proc/1/comm").strip() == "pause"
 
 

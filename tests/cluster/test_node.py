@@ -29,11 +29,12 @@ def own() -> Iterator[Kubectl]:
 
 
 def test_api_server_answers(cluster: Node) -> None:
-    """It is the version that go.mod pins, and its one node is ready."""
+    """It is the version that go.mod pins, and its node is ready."""
     version = json.loads(cluster.kubectl("version", "--output=json"))
     assert version["serverVersion"]["gitVersion"] == version["clientVersion"]["gitVersion"]
-    path = "--output=jsonpath={.items[*]['status.nodeInfo.kubeletVersion']}"
-    assert cluster.kubectl("get", "nodes", path) == version["serverVersion"]["gitVersion"]
+    path = "--output=jsonpath={.status.nodeInfo.kubeletVersion}"
+    kubelet = cluster.kubectl("get", "node", cluster.layout.name, path)
+    assert kubelet == version["serverVersion"]["gitVersion"]
 
 
 def test_agent_image_runs_under_restricted_pod_security(own: Kubectl) -> None:

@@ -28,19 +28,25 @@ def seed(components: Components, archives: Sequence[Path]) -> Path:
     made = parent / _key(components, archives)
     with reserved(_NAME):
         if not made.exists():
+            used = sorted(parent.iterdir(), key=_used)
             with step("unpacking the images"):
-                _make(components, archives, made)
+                _make(components, archives, made, like=used[-1:] if archives else ())
         os.utime(made)  # it is used
-        for older in sorted(parent.iterdir(), key=lambda path: path.stat().st_mtime)[:-_KEPT]:
+        for older in sorted(parent.iterdir(), key=_used)[:-_KEPT]:
             shutil.rmtree(older)
     return made
 
 
-def _make(components: Components, archives: Sequence[Path], made: Path) -> None:
-    """In a node of which only containerd runs."""
+def _make(
+    components: Components, archives: Sequence[Path], made: Path, *, like: Sequence[Path]
+) -> None:
+    """In a node of which only containerd runs. `like`: an older one, whose layers are there then;
+    containerd itself forgets those that no image has any more."""
     node.down(_NAME)
     bare = node.opened(layout(_NAME), components)
     try:
+        for older in like:
+            bare.plant(older)
         bare.start_containerd()
         bare.load_pause()
         bare.load(*archives)
@@ -48,6 +54,10 @@ def _make(components: Components, archives: Sequence[Path], made: Path) -> None:
         (bare.layout.lib / "containerd").rename(made)
     finally:
         node.down(_NAME)
+
+
+def _used(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _key(components: Components, archives: Sequence[Path]) -> str:
