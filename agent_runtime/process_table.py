@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MARK_VARIABLE = "FORGE_PROCESS_GROUP"
@@ -43,10 +43,14 @@ class ProcessGroup:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process; `start_time` tells it from a later one with the same number."""
+    """One process; `start_time` tells it from a later one with the same number.
+
+    `parent`: the number of the one that it had when it was seen, 0 where that was not asked.
+    """
 
     pid: int
     start_time: str
+    parent: int = field(default=0, compare=False)
 
 
 def boot_id() -> str:
@@ -90,6 +94,15 @@ def members(group: ProcessGroup, *, held_until: str = "") -> frozenset[Process]:
     )
 
 
+def strays(found: frozenset[Process], root: int) -> frozenset[Process]:
+    """Those that do not descend from `root` any more: a parent of theirs has ended."""
+    left, parents = found, {root}
+    while more := {one for one in left if one.pid in parents or one.parent in parents}:
+        left -= more
+        parents = {one.pid for one in more}
+    return left
+
+
 def send(process: Process, signum: int) -> None:
     """Signal it, if it is still there; never another one that has its number by now."""
     with contextlib.suppress(ProcessLookupError, PermissionError), _held(process.pid) as handle:
@@ -130,6 +143,7 @@ def _linux() -> bool:
 @dataclass(frozen=True, slots=True)
 class _Stat:
     state: str
+    parent: int
     pgid: int
     start_time: str
 
@@ -155,7 +169,7 @@ def _stat(pid: int) -> _Stat | None:
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()
-    return _Stat(fields[0], int(fields[2]), fields[19])
+    return _Stat(fields[0], int(fields[1]), int(fields[2]), fields[19])
 
 
 def _from_proc(group: ProcessGroup) -> Iterator[_Found]:
@@ -164,7 +178,7 @@ def _from_proc(group: ProcessGroup) -> Iterator[_Found]:
         stat = _stat(int(name)) if name.isdigit() else None
         if stat is None or _is_older(stat, group):
             continue
-        process = Process(int(name), stat.start_time)
+        process = Process(int(name), stat.start_time, stat.parent)
         yield _Found(process, stat.pgid, stat.state[0], entry in _environment(name))
 
 
@@ -181,10 +195,10 @@ def _environment(pid: str) -> list[bytes]:
 
 def _from_ps(group: ProcessGroup) -> Iterator[_Found]:
     entry = f"{MARK_VARIABLE}={group.mark}"
-    columns = "pid=,pgid=,stat=,lstart=,command="
+    columns = "pid=,ppid=,pgid=,stat=,lstart=,command="
     for line in _ask("ps", "-A", "-ww", "-E", "-o", columns).splitlines():
-        pid, pgid, state, *rest = line.split(None, 8)  # a start time has five words
-        process = Process(int(pid), " ".join(rest[:5]))
+        pid, parent, pgid, state, *rest = line.split(None, 9)  # a start time has five words
+        process = Process(int(pid), " ".join(rest[:5]), int(parent))
         yield _Found(process, int(pgid), state[0], any(entry in word for word in rest[5:]))
 
 

@@ -30,6 +30,7 @@ from agent_runtime.process_table import (
     moment,
     send,
     start_time,
+    strays,
 )
 
 STREAM_LIMIT_BYTES = 256 * 1024
@@ -173,6 +174,10 @@ class Processes:
     async def end_newer(self, process: CliProcess, before: frozenset[Process]) -> None:
         """End what has joined its group since `before`, and wait until it is gone."""
         await _end_all(lambda: process.members() - before)
+
+    async def end_strays(self, process: CliProcess, before: frozenset[Process]) -> None:
+        """The same with what has lost its parent there: what the CLI itself began, stays."""
+        await _end_all(lambda: strays(process.members(), process.group.pgid) - before)
 
     def _reap_orphans(self) -> None:
         """Where this process is the first of its container, all orphans become its children.

@@ -12,6 +12,7 @@ from agent_runtime.errors import BackendUnusable
 
 _VERSION_LIMIT_S = 20.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
+_NEEDED = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 _OWN_FOLDERS = (
     "HOME",
     "TMPDIR",
@@ -97,12 +98,13 @@ class Installed:
 
 
 def secluded(env: Mapping[str, str], folder: str) -> dict[str, str]:
-    """The environment of a CLI that is to leave nothing anywhere else."""
-    return {**env, **dict.fromkeys(_OWN_FOLDERS, folder)}
+    """What a CLI needs to tell its version: no credentials, and no folder but that."""
+    needed = {name: env[name] for name in _NEEDED if name in env}
+    return {**needed, **dict.fromkeys(_OWN_FOLDERS, folder)}
 
 
-def version(binary: str, env: Mapping[str, str], **own: str) -> str:
-    """What it says to --version; `own` is set in its environment.
+def version(binary: str, env: Mapping[str, str]) -> str:
+    """What it says to --version.
 
     It is asked in a home of its own: CLIs make folders even when they only tell their
     version.
@@ -114,7 +116,7 @@ def version(binary: str, env: Mapping[str, str], **own: str) -> str:
         try:
             answer = subprocess.run(  # noqa: S603 - the binary that the user named
                 [binary, "--version"],
-                env={**secluded(env, folder), **own},
+                env=secluded(env, folder),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

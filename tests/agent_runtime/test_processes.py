@@ -18,6 +18,7 @@ from agent_runtime.process_table import (
     members,
     send,
     start_time,
+    strays,
 )
 from agent_runtime.processes import CliProcess, Processes, end_leftover
 
@@ -276,3 +277,22 @@ async def gone(pid: int) -> None:
     async with asyncio.timeout(10):
         while members(ProcessGroup(pid, start_time(pid), boot_id())):
             await asyncio.sleep(0.02)  # somebody else's child: nobody tells
+
+
+async def test_what_a_command_left_ends_and_what_runs_stays(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    """Strays have lost their parent, in whatever session; children, old and new, are the CLI's."""
+    processes = Processes(recorder)
+    script = "sleep 600 & (setsid sleep 601 &) ; wait"
+    process = await spawn(processes, tmp_path, "sh", "-c", script)
+    async with asyncio.timeout(10):
+        while len(strays(process.members(), process.group.pgid)) < 1 or len(process.members()) < 3:
+            await asyncio.sleep(0.01)
+    lost = strays(process.members(), process.group.pgid)
+    others = process.members() - lost
+    await processes.end_strays(process, lost)
+    assert process.members() == others | lost
+    await processes.end_strays(process, frozenset())
+    assert process.members() == others
+    await processes.end(process)

@@ -108,7 +108,10 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
         prompt = Prompt(cli.client, session, sink)
         if not self._running.begin(prompt):
             return TurnEnd(outcome=Outcome.INTERRUPTED)
+        before = cli.server.members()
         end = await prompt.run(message, self._model)
+        if end.outcome is Outcome.INTERRUPTED:
+            await cli.server.end_strays(before)
         return self._models.explain(end, self._model)
 
     async def _take_up_session(self, client: Client) -> Session:

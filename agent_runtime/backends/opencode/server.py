@@ -15,6 +15,7 @@ from agent_runtime.backends.opencode.config import Home, environment
 from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.backends.start_failure import NotStarted
 from agent_runtime.errors import BackendCrashed, BackendUnusable, Refused
+from agent_runtime.process_table import Process
 from agent_runtime.processes import CliProcess, Processes
 
 PROGRAM = Program(
@@ -65,6 +66,14 @@ class Server:
             for way in ways:
                 way.cancel()
         return self._listening.is_set()
+
+    def members(self) -> frozenset[Process]:
+        """All its processes now."""
+        return self._process.members()
+
+    async def end_strays(self, before: frozenset[Process]) -> None:
+        """End what commands that have ended since `before` left running."""
+        await self._processes.end_strays(self._process, before)
 
     async def epitaph(self) -> str:
         """How it ended, or that it lives, and the end of its output."""

@@ -136,6 +136,9 @@ class ModelRig(Rig):
 
     other_model: ClassVar[str] = "other-model"
     """Another than the one that it begins with, which the stub answers for, too."""
+    third_model: ClassVar[str] = "third-model"
+    gone: ClassVar[str]
+    """The id of a session that the CLI does not know."""
     ends_when_refused: ClassVar[bool] = False
     """Whether the CLI ends its turn when a tool is refused."""
     tools: ClassVar[Mapping[str, str]]
@@ -156,13 +159,15 @@ class ModelRig(Rig):
         return self.script(Call(tool, arguments), Say("Done."))
 
 
-_MODELS = ("stub-model", "other-model")
+_MODELS = ("stub-model", "other-model", "third-model")
 
 
 class OpenCodeRig(ModelRig):
     kind: ClassVar[type[Backend]] = OpenCodeBackend
     option = "FORGE_OPENCODE_BIN"
     other_model = "stub/other-model"
+    third_model = "stub/third-model"
+    gone = "ses_0000000000000000000000000000"
     tools: ClassVar[Mapping[str, str]] = {
         "edit": "write",
         "write": "write",
@@ -195,6 +200,8 @@ class ClaudeCodeRig(ModelRig):
     option = "FORGE_CLAUDE_CODE_BIN"
     first_model = ANTHROPIC_MODEL
     other_model = "claude-haiku-4-5"
+    third_model = "claude-opus-4-5"
+    gone = "00000000-0000-4000-8000-000000000000"
     tools: ClassVar[Mapping[str, str]] = {"Write": "write", "Bash": "run", "AskUserQuestion": "ask"}
 
     @property
@@ -217,6 +224,7 @@ class ClaudeCodeRig(ModelRig):
 class CodexRig(ModelRig):
     kind: ClassVar[type[Backend]] = CodexBackend
     option = "FORGE_CODEX_BIN"
+    gone = "01a1fa02-47d2-7b33-ac84-c0c530d1ead2"
     tools: ClassVar[Mapping[str, str]] = {"fileChange": "write", "commandExecution": "run"}
 
     def __post_init__(self) -> None:

@@ -73,6 +73,16 @@ def _base64(raw: bytes) -> str:
     return "base64:" + base64.b64encode(raw).decode()
 
 
+_OF_METHODS = ("a banner", "[1,2]", '{"method":5}', "{}", '{"method":"x","params":' + _DEEP + "}")
+_OF_TYPES = (
+    "a banner",
+    "[1,2]",
+    '{"type":5}',
+    "{}",
+    _base64(b'{"type":"x\xff\xfe"}'),
+    '{"type":"x","properties":' + _DEEP + "}",
+)
+
 ACP = Scripted(
     kind=AcpBackend,
     option="FORGE_ACP_COMMAND",
@@ -87,7 +97,7 @@ ACP = Scripted(
         ),
         acp_peer.update("plan", entries=5),
     ),
-    garbage=("a banner", "[1,2]", '{"method":5}', "{}", '{"method":"x","params":' + _DEEP + "}"),
+    garbage=_OF_METHODS,
 )
 CLAUDE_CODE = Scripted(
     kind=ClaudeCodeBackend,
@@ -108,14 +118,7 @@ CLAUDE_CODE = Scripted(
             "control_response",
         )
     ),
-    garbage=(
-        "not json",
-        "[1,2]",
-        '{"type":5}',
-        "{}",
-        _base64(b'{"type":"x\xff\xfe"}'),
-        '{"type":"x","properties":' + _DEEP + "}",
-    ),
+    garbage=_OF_TYPES,
 )
 CODEX = Scripted(
     kind=CodexBackend,
@@ -139,7 +142,7 @@ CODEX = Scripted(
             "warning",
         )
     ),
-    garbage=("not json", "[1,2]", '{"method":5}', "{}", '{"method":"x","params":' + _DEEP + "}"),
+    garbage=_OF_METHODS,
 )
 OPENCODE = Scripted(
     kind=OpenCodeBackend,
@@ -158,14 +161,7 @@ OPENCODE = Scripted(
             "permission.asked",
         )
     ),
-    garbage=(
-        "not json",
-        "[1,2]",
-        '{"type":5}',
-        "{}",
-        _base64(b'{"type":"x\xff\xfe"}'),
-        '{"type":"x","properties":' + _DEEP + "}",
-    ),
+    garbage=_OF_TYPES,
     blank=(),
     broken={"boot_output": "the disk is full", "boot_failures": 9},
 )

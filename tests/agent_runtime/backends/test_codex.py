@@ -1,18 +1,13 @@
 """The real Codex against the stub model: what the contract suite does not cover."""
 
 import asyncio
-import os
-import signal
 from dataclasses import replace
 
 import pytest
 
 from agent_runtime.backends.codex import CodexBackend
 from agent_runtime.backends.message import Message
-from agent_runtime.backends.permission_mode import PermissionMode
-from agent_runtime.errors import BackendCrashed
 from agent_runtime.model import Code, Kind, Outcome, Usage
-from agent_runtime.process_table import members
 from tests.agent_runtime.backends.rigs import CodexRig
 from tests.agent_runtime.backends.sink import RecordingSink
 from tests.agent_runtime.backends.started import started
@@ -64,49 +59,8 @@ async def test_an_edit_is_allowed_and_told(codex: CodexRig, sink: RecordingSink)
     assert end.usage == Usage(input_tokens=2 * INPUT_TOKENS, output_tokens=2 * OUTPUT_TOKENS)
 
 
-async def test_a_session_is_resumed_by_the_next_runtime(
-    codex: CodexRig, sink: RecordingSink
-) -> None:
-    """Another process with the old session's id goes on with that conversation."""
-    async with started(codex.make_with()) as backend:
-        await backend.prompt(Message("My number is 4711."), sink)
-    async with started(codex.make_with(session_id=sink.sessions[0])) as backend:
-        end = await backend.prompt(Message("Which number?"), sink)
-    assert end.outcome is Outcome.COMPLETED
-    assert end.usage == Usage(input_tokens=INPUT_TOKENS, output_tokens=OUTPUT_TOKENS)
-    assert "4711" in codex.model.heard()
-    assert len(set(sink.sessions)) == 1
-
-
-async def test_a_session_outlives_a_killed_cli(codex: CodexRig, sink: RecordingSink) -> None:
-    """Killed in the middle of a turn, it is started anew and still knows what was said."""
-    backend = codex.make_with()
-    await backend.start()
-    await backend.prompt(Message("My number is 4711."), sink)
-    prompt = asyncio.create_task(backend.prompt(Message(codex.stall("thinking")), sink))
-    await sink.until_said("thinking")
-    (group,) = codex.place.groups
-    os.kill(group.pgid, signal.SIGKILL)
-    with pytest.raises(BackendCrashed):
-        await asyncio.wait_for(prompt, 10)
-    async with started(backend):
-        end = await backend.prompt(Message("Which number?"), sink)
-    assert end.outcome is Outcome.COMPLETED
-    assert "4711" in codex.model.heard()
-    assert len(set(sink.sessions)) == 1
-
-
-async def test_a_session_that_is_gone_is_replaced(codex: CodexRig, sink: RecordingSink) -> None:
-    """A session the CLI does not know any more must not make the agent unusable."""
-    gone = "01a1fa02-47d2-7b33-ac84-c0c530d1ead2"
-    async with started(codex.make_with(session_id=gone)) as backend:
-        end = await backend.prompt(HELLO, sink)
-    assert end.outcome is Outcome.COMPLETED
-    assert sink.sessions[0] not in ("", gone)
-
-
-@pytest.mark.parametrize("failure", [Fail(400, "the prompt is too strange"), Fail(500), Garbage()])
-async def test_a_model_error_fails_the_turn(
+@pytest.mark.parametrize("failure", [Fail(500), Garbage()])
+async def test_a_model_that_is_given_up_fails_the_turn(
     codex: CodexRig, sink: RecordingSink, failure: Fail | Garbage
 ) -> None:
     """The final says what was wrong, in words; the CLI works on afterwards."""
@@ -118,40 +72,8 @@ async def test_a_model_error_fails_the_turn(
     assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
     assert end.message
     assert "{" not in end.message
-    if isinstance(failure, Fail) and failure.status == 400:
-        assert end.message == failure.message
     assert "error" in [data["status"] for data in sink.data(Kind.STATUS)]
     assert again.outcome is Outcome.COMPLETED
-
-
-async def test_another_model_answers_the_next_prompt(codex: CodexRig, sink: RecordingSink) -> None:
-    """In the same session, also when it was chosen while no process ran."""
-    backend = codex.make_with()
-    await backend.set_model("one")
-    async with started(backend):
-        await backend.prompt(HELLO, sink)
-        await backend.set_model("another")
-        await backend.prompt(HELLO, sink)
-    assert [request["model"] for request in codex.model.requests] == ["one", "another"]
-    assert len(set(sink.sessions)) == 1
-
-
-async def test_an_interrupt_ends_running_commands(codex: CodexRig) -> None:
-    """The CLI lets them run on; nothing of them works on while the user waits."""
-    sink = RecordingSink(mode=PermissionMode.BYPASS)
-    pid_file = codex.place.workspace / "pid"
-    command = f"setsid sleep 600 & echo $! > {pid_file}; sleep 600"
-    message = codex.script(codex.run(command))
-    async with started(codex.make_with()) as backend:
-        prompt = asyncio.create_task(backend.prompt(Message(message), sink))
-        async with asyncio.timeout(30):  # a shell tells nobody that it has begun
-            while not pid_file.exists():
-                await asyncio.sleep(0.02)
-        (group,) = codex.place.groups
-        await backend.interrupt()
-        end = await asyncio.wait_for(prompt, 10)
-        assert {found.pid for found in members(group)} == {group.pgid}
-    assert end.outcome is Outcome.INTERRUPTED
 
 
 async def test_it_leaves_the_users_home_alone(codex: CodexRig, sink: RecordingSink) -> None:

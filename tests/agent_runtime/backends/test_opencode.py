@@ -18,7 +18,6 @@ from tests.peers.stub_model import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
     Call,
-    Fail,
     Say,
     StubModel,
 )
@@ -150,41 +149,6 @@ async def test_a_subagent_is_told_apart(opencode: OpenCodeRig, sink: RecordingSi
     assert idle == 2
 
 
-async def test_the_second_turn_remembers_the_first(
-    opencode: OpenCodeRig, sink: RecordingSink
-) -> None:
-    """Prompts of one agent are one conversation."""
-    async with started(opencode.make_with()) as backend:
-        await backend.prompt(Message("My number is 4711."), sink)
-        await backend.prompt(Message("Which number?"), sink)
-    assert "4711" in said_to(opencode.model)
-    assert len(set(sink.sessions)) == 1
-
-
-async def test_a_session_is_resumed_by_the_next_runtime(
-    opencode: OpenCodeRig, sink: RecordingSink
-) -> None:
-    """Another process with the old session's id goes on with that conversation."""
-    async with started(opencode.make_with()) as backend:
-        await backend.prompt(Message("My number is 4711."), sink)
-    async with started(opencode.make_with(session_id=sink.sessions[0])) as backend:
-        end = await backend.prompt(Message("Which number?"), sink)
-    assert end.outcome is Outcome.COMPLETED
-    assert "4711" in said_to(opencode.model)
-    assert len(set(sink.sessions)) == 1
-
-
-async def test_a_session_that_is_gone_is_replaced(
-    opencode: OpenCodeRig, sink: RecordingSink
-) -> None:
-    """A session the CLI does not know any more must not make the agent unusable."""
-    gone = "ses_0000000000000000000000000000"
-    async with started(opencode.make_with(session_id=gone)) as backend:
-        end = await backend.prompt(Message("Hello."), sink)
-    assert end.outcome is Outcome.COMPLETED
-    assert sink.sessions[0] not in ("", gone)
-
-
 async def test_an_unknown_model_fails_the_turn(opencode: OpenCodeRig, sink: RecordingSink) -> None:
     """The final says what was wrong; the error itself is an ordinary event before it.
 
@@ -200,23 +164,6 @@ async def test_an_unknown_model_fails_the_turn(opencode: OpenCodeRig, sink: Reco
     assert "stub/nope" in end.message
     assert "session.error" in [event.event_type for event in sink.events]
     assert again.outcome is Outcome.COMPLETED
-
-
-async def test_endless_retries_can_be_interrupted(
-    opencode: OpenCodeRig, sink: RecordingSink
-) -> None:
-    """A model that always fails is told as status, and an interrupt ends the trying."""
-    opencode.model.repeat = Fail(500)
-    async with started(opencode.make_with()) as backend:
-        prompt = asyncio.create_task(backend.prompt(Message("Hello."), sink))
-        await sink.until(
-            lambda: any(data.get("status") == "retry" for data in sink.data(Kind.STATUS))
-        )
-        await backend.interrupt()
-        end = await asyncio.wait_for(prompt, 5)
-        opencode.model.repeat = None
-        again = await backend.prompt(Message("Hello."), RecordingSink())
-    assert (end.outcome, again.outcome) == (Outcome.INTERRUPTED, Outcome.COMPLETED)
 
 
 async def test_an_interrupt_refuses_what_is_still_asked(opencode: OpenCodeRig) -> None:

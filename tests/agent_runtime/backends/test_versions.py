@@ -93,13 +93,18 @@ async def test_a_cli_of_another_version_is_not_used(
 async def test_a_cli_too_old_to_start_is_told_as_that(
     place: Place, tmp_path: Path, cli: Cli, version: str
 ) -> None:
-    """One that knows none of the options it is started with still knows its version."""
-    unknown = "echo unknown option >&2; exit 2"
-    fake = executable(tmp_path, f"[ \"$1\" = --version ] && echo '{version}' && exit\n{unknown}")
+    """One that knows none of the options it is started with still knows its version.
+
+    It is asked without the credentials of the agent.
+    """
+    asked = f"env > {tmp_path / 'env'}; echo '{version}'; exit"
+    fake = executable(tmp_path, f'[ "$1" = --version ] && {{ {asked}; }}\necho unknown >&2; exit 2')
+    place.env |= {"ANTHROPIC_API_KEY": "sk-model", "OPENAI_API_KEY": "sk-model"}
     backend = on_path(place, tmp_path, cli, fake)
     with pytest.raises(BackendUnusable, match=rf"is not supported: {cli.supported}, is needed"):
         await backend.start()
     assert not place.alive()
+    assert "sk-model" not in (tmp_path / "env").read_text()
 
 
 @pytest.mark.parametrize(
