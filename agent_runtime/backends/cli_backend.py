@@ -1,11 +1,13 @@
 """What every backend does that keeps one CLI running from prompt to prompt."""
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.message import Message
+from agent_runtime.backends.models import explained
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import BackendContext, TurnSink
 from agent_runtime.backends.recalled import Bookmarks, Recalled
@@ -29,6 +31,8 @@ class StartedCli(Protocol):
         """End all its processes. Idempotent."""
         ...
 
+
+log = logging.getLogger(__name__)
 
 C = TypeVar("C", bound=StartedCli)
 P = TypeVar("P", bound=Interruptible)
@@ -62,6 +66,13 @@ class CliBackend(ABC, Generic[C, P]):
     async def _run(self, cli: C, message: Message, sink: TurnSink) -> TurnEnd:
         """One prompt. Raises Refused, BackendCrashed."""
 
+    async def _known_models(self, cli: C) -> Sequence[str]:  # noqa: ARG002 - some list none
+        """Those that the CLI lists, () for none. Asked for after a prompt that has failed.
+
+        Raises Refused, BackendCrashed.
+        """
+        return ()
+
     @abstractmethod
     async def _begin_session(self, cli: C, *, fork: bool) -> str:
         """The id of another session. Raises Refused, BackendCrashed."""
@@ -83,9 +94,7 @@ class CliBackend(ABC, Generic[C, P]):
         cli = self._started()
         with self._running.entered():
             try:
-                return await self._run(cli, message, sink)
-            except Refused as refused:
-                return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
+                return await self._explained(cli, await self._attempt(cli, message, sink))
             except BackendCrashed as crash:
                 return await self._crashed(cli, crash)
 
@@ -132,6 +141,21 @@ class CliBackend(ABC, Generic[C, P]):
         if self._cli is None:
             raise BackendCrashed(f"{self._called} is not running")
         return self._cli
+
+    async def _attempt(self, cli: C, message: Message, sink: TurnSink) -> TurnEnd:
+        try:
+            return await self._run(cli, message, sink)
+        except Refused as refused:
+            return TurnEnd(outcome=Outcome.FAILED, code=Code.PROMPT_ERROR, message=str(refused))
+
+    async def _explained(self, cli: C, end: TurnEnd) -> TurnEnd:
+        if end.outcome is not Outcome.FAILED or not self._model:
+            return end
+        try:
+            return explained(end, self._model, await self._known_models(cli))
+        except (Refused, BackendCrashed) as error:
+            log.info("models_not_told", extra={"reason": str(error)})
+            return end
 
     async def _object(self, failure: NotStarted) -> None:
         """Raises BackendUnusable if it is the version that failed; not for one that was ended."""

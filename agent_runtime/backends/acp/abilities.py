@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from acp import schema
 
 from agent_runtime.backends.capability import Capability
+from agent_runtime.backends.models import refuse_unknown
 from agent_runtime.errors import Invalid
 
 ALWAYS = frozenset(
@@ -64,11 +65,12 @@ class Abilities:
         }
         return ALWAYS | {capability for capability, there in has.items() if there}
 
-    def check_model(self, model: str) -> None:
-        """Raises Invalid, naming those that there are."""
-        if self.models is not None and model not in self.models.values:
-            known = ", ".join(self.models.values[:20])
-            raise Invalid(f"model: the agent has no {model!r}, but {known}")
+    def model_option(self, model: str) -> str:
+        """The id of the option that takes it. Raises Invalid, naming those that are like it."""
+        if self.models is None:
+            raise Invalid(f"model: the agent lists no models, so {model!r} cannot be chosen")
+        refuse_unknown("the agent", model, self.models.values)
+        return self.models.option_id
 
 
 def models_of(

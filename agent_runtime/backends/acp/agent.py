@@ -13,7 +13,7 @@ from agent_runtime.backends.jsonrpc import answer_to
 from agent_runtime.backends.piped_cli import PipedCli, starting
 from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.backends.stdio import JsonLines
-from agent_runtime.errors import BackendUnusable, Refused
+from agent_runtime.errors import BackendUnusable, Invalid, Refused
 
 CALLED = "the agent"
 _CALLS = meta.AGENT_METHODS
@@ -60,11 +60,14 @@ class Agent(PipedCli):
 
     async def use_model(self, model: str) -> None:
         """From the next prompt on. Raises Refused, BackendCrashed."""
-        models = self.abilities.models
-        if not model or model == self.model or models is None:
+        if not model or model == self.model:
             return
+        try:
+            option_id = self.abilities.model_option(model)
+        except Invalid as error:
+            raise Refused(str(error)) from error
         wanted = schema.SetSessionConfigOptionSelectRequest(
-            session_id=self.session_id, config_id=models.option_id, value=model
+            session_id=self.session_id, config_id=option_id, value=model
         )
         method = _CALLS["session_set_config_option"]
         await call(self.lines, method, wanted, schema.SetSessionConfigOptionResponse)

@@ -48,7 +48,7 @@ class AcpBackend(CliBackend[Agent, Prompt]):
 
     def check_model(self, model: str) -> None:
         if self._cli is not None:
-            self._cli.abilities.check_model(model)
+            self._cli.abilities.model_option(model)
 
     def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
         return merged(first, second)

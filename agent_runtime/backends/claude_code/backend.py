@@ -1,7 +1,7 @@
 """The `claude_code` backend."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from agent_runtime.backends.binary import Installed
@@ -9,8 +9,8 @@ from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.claude_code import history
 from agent_runtime.backends.claude_code.cli import PROGRAM, Cli, Launch
 from agent_runtime.backends.claude_code.config import LOGIN, Home, has_credentials
-from agent_runtime.backends.claude_code.forks import Forks
 from agent_runtime.backends.claude_code.merging import merged
+from agent_runtime.backends.claude_code.planned import Planned
 from agent_runtime.backends.claude_code.prompt import Prompt
 from agent_runtime.backends.cli_backend import CliBackend
 from agent_runtime.backends.message import Message
@@ -48,8 +48,8 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
         super().__init__(PROGRAM.name, context, Installed(PROGRAM, binary))
         self._workspace = context.workspace
         self._home = Home(context.home)
-        self._forks = Forks(context.home)
-        self._launcher = Launch(binary, context, self._forks)
+        self._planned = Planned(context.home)
+        self._launcher = Launch(binary, context, self._planned)
         self._session_id = context.session_id
 
     @classmethod
@@ -72,11 +72,13 @@ class ClaudeCodeBackend(CliBackend[Cli, Prompt]):
         return await self._launcher.start(model=self._model, session_id=self._session_id)
 
     async def _begin_session(self, cli: Cli, *, fork: bool) -> str:
-        """The CLI is started anew for the next prompt; of a fresh one it then tells the id."""
+        """The CLI is started anew for the next prompt, with the id that is chosen here."""
         await cli.end()
-        before = self._session_id if fork else ""
-        self._session_id = self._forks.begin(before) if before else ""
+        self._session_id = self._planned.begin(self._session_id if fork else "")
         return self._session_id
+
+    async def _known_models(self, cli: Cli) -> Sequence[str]:
+        return cli.models
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         await cli.use_model(self._model)

@@ -1,6 +1,6 @@
 """The process `claude`: started, greeted, asked by control requests."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ from agent_runtime.backends.binary import Program
 from agent_runtime.backends.claude_code import shapes
 from agent_runtime.backends.claude_code.config import Home
 from agent_runtime.backends.claude_code.events import answer_to
-from agent_runtime.backends.claude_code.forks import Forks
+from agent_runtime.backends.claude_code.planned import Planned, is_session
 from agent_runtime.backends.piped_cli import PipedCli, starting
 from agent_runtime.backends.protocol import BackendContext
 from agent_runtime.backends.shape import shape
@@ -30,17 +30,17 @@ _ARGUMENTS = (
 )
 _BOOT_LIMIT_S = 60.0
 _CALL_LIMIT_S = 30.0
-_FORK = ("--fork-session", "--session-id")
 _MAX_FORKS = 100
 """Of forks, each of the one before."""
 
 
 class Cli(PipedCli):
-    """`model` is the one it was told last."""
+    """`model` is the one it was told last; `models` are those that it lists."""
 
-    def __init__(self, lines: JsonLines, model: str) -> None:
+    def __init__(self, lines: JsonLines, model: str, models: Sequence[str]) -> None:
         super().__init__(lines)
         self.model = model
+        self.models = models
 
     async def use_model(self, model: str) -> None:
         """From the next message on; "" for its own choice. Raises Refused, BackendCrashed."""
@@ -79,9 +79,9 @@ class Cli(PipedCli):
 class Launch:
     """How the CLI is started: the binary, its folders and its environment."""
 
-    def __init__(self, binary: str, context: BackendContext, forks: Forks) -> None:
+    def __init__(self, binary: str, context: BackendContext, planned: Planned) -> None:
         self._binary = binary
-        self._forks = forks
+        self._planned = planned
         self._context = context
         self._home = Home(context.home)
 
@@ -99,25 +99,31 @@ class Launch:
         argv = [self._binary, *_ARGUMENTS, *self._choices(model, session_id)]
         env = self._home.environment(self._context.env)
         async with starting(PROGRAM.name, argv, env, self._context, answer_to) as lines:
-            await _greet(lines)
-        return Cli(lines, model)
+            return Cli(lines, model, await _greet(lines))
 
     def _choices(self, model: str, session_id: str) -> list[str]:
         chosen = ["--model", model] if model else []
-        if not session_id:
+        if not is_session(session_id):
             return chosen
         if self._knows(session_id):
-            self._forks.forget(session_id)
+            self._planned.forget(session_id)
             return [*chosen, "--resume", session_id]
         origin = self._known_origin(session_id)
-        return [*chosen, "--resume", origin, *_FORK, session_id] if origin else chosen
+        if origin is None:
+            return chosen
+        begun = ["--resume", origin, "--fork-session"] if origin else []
+        return [*chosen, *begun, "--session-id", session_id]
 
-    def _known_origin(self, session_id: str) -> str:
-        """What a fork begins as; a fork of a fork, in which nothing was said, as that one."""
+    def _known_origin(self, session_id: str) -> str | None:
+        """What a planned one begins as; a fork of a fork, in which nothing was said, as that one.
+
+        "" for an empty one, None for one that is not planned: the CLI has lost it.
+        """
+        origin = self._planned.origin(session_id)
         for _ in range(_MAX_FORKS):
-            session_id = self._forks.origin(session_id)
-            if not session_id or self._knows(session_id):
-                return session_id
+            if not origin or self._knows(origin):
+                return origin
+            origin = self._planned.origin(origin) or ""
         return ""
 
     def _knows(self, session_id: str) -> bool:
@@ -137,10 +143,12 @@ async def control(lines: JsonLines, request: Mapping[str, Any], *, limit_s: floa
     return bytes(answer.response)
 
 
-async def _greet(lines: JsonLines) -> None:
+async def _greet(lines: JsonLines) -> Sequence[str]:
+    """The models that it lists."""
     greeting = {"subtype": "initialize", "hooks": None}
     raw = await control(lines, greeting, limit_s=_BOOT_LIMIT_S)
     told = shape(raw, shapes.Initialized)
     if told is None:
         raise Refused("claude answers initialize with something else")
     PROGRAM.check(told.claude_code_version)
+    return [model.value for model in told.models if model.is_known]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent_runtime.backends.claude_code.forks import is_session
+from agent_runtime.backends.claude_code.planned import is_session
 
 _QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",

@@ -155,8 +155,14 @@ class ControlResponse(msgspec.Struct):
     response: ControlAnswer
 
 
-class Model(msgspec.Struct):
+class Model(msgspec.Struct, rename="camel"):
     value: str
+    display_name: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """One that it was only told of is listed, too, and has no name but that."""
+        return self.display_name != self.value
 
 
 class Initialized(msgspec.Struct):

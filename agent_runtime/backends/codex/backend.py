@@ -1,6 +1,6 @@
 """The `codex` backend."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from agent_runtime.backends.binary import Installed
@@ -68,15 +68,19 @@ class CodexBackend(CliBackend[Cli, Prompt]):
         return cli
 
     async def _begin_session(self, cli: Cli, *, fork: bool) -> str:
-        if fork:
+        if fork and not cli.empty:
             made = await threads.fork(cli.lines, self._workspace, cli.thread_id)
         else:
             made = await threads.begin(cli.lines, self._workspace)
+            cli.empty = True
         self._session_id = cli.thread_id = made
         return made
 
     async def _recall(self, cli: Cli, wanted: Bookmarks) -> Mapping[str, Recalled]:
         return await history.recall(cli.lines, wanted)
+
+    async def _known_models(self, cli: Cli) -> Sequence[str]:
+        return await cli.models()
 
     async def _run(self, cli: Cli, message: Message, sink: TurnSink) -> TurnEnd:
         await sink.session(cli.thread_id)

@@ -1,6 +1,6 @@
 """The process `codex app-server`: started, greeted, with one thread taken up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from agent_runtime.backends.binary import Program
@@ -37,11 +37,12 @@ _NO_METHOD = -32601
 
 
 class Cli(PipedCli):
-    """It has one thread, the conversation."""
+    """It has one thread, the conversation; `empty`: nothing was said in it yet."""
 
-    def __init__(self, lines: JsonLines, thread_id: str) -> None:
+    def __init__(self, lines: JsonLines, thread_id: str, *, empty: bool) -> None:
         super().__init__(lines)
         self.thread_id = thread_id
+        self.empty = empty
         self.meter = Meter()
 
     async def start_turn(self, number: int, content: list[dict[str, str]], model: str) -> None:
@@ -49,6 +50,7 @@ class Cli(PipedCli):
         params: dict[str, Any] = {"threadId": self.thread_id, "input": content}
         if model:
             params["model"] = model
+        self.empty = False
         await self.lines.send({"id": number, "method": "turn/start", "params": params})
 
     async def interrupt(self, turn_id: str) -> None:
@@ -65,6 +67,11 @@ class Cli(PipedCli):
         """A request that is none of the kinds we answer."""
         error = {"code": _NO_METHOD, "message": f"{method} is not supported"}
         await self.lines.send({"id": number, "error": error})
+
+    async def models(self) -> Sequence[str]:
+        """Those that it lists. Raises Refused, BackendCrashed."""
+        told = await call(self.lines, "model/list", {}, shapes.Models)
+        return [model.id for model in told.data]
 
     async def steer(
         self, content: list[dict[str, str]], *, turn_id: str, thread_id: str = ""
@@ -103,13 +110,19 @@ class Launch:
         argv = [self._binary, *_ARGUMENTS, *arguments(self._context.env)]
         env = self._home.environment(self._context.env)
         async with starting(PROGRAM.name, argv, env, self._context, answer_to) as lines:
-            return Cli(lines, await self._greet(lines, session_id))
+            await _greet(lines)
+            thread_id, empty = await self._thread(lines, session_id)
+            return Cli(lines, thread_id, empty=empty)
 
-    async def _greet(self, lines: JsonLines, session_id: str) -> str:
-        """The id of the thread that it is ready to go on with."""
-        told = await call(lines, "initialize", _GREETING, shapes.Initialized)
-        PROGRAM.check(told.user_agent)
-        await lines.send({"method": "initialized"})
-        if session_id:
-            return await threads.take_up(lines, self._context.workspace, session_id)
-        return await threads.begin(lines, self._context.workspace)
+    async def _thread(self, lines: JsonLines, session_id: str) -> tuple[str, bool]:
+        """The one that it is ready to go on with, and whether it is empty."""
+        workspace = self._context.workspace
+        if session_id and await threads.take_up(lines, workspace, session_id):
+            return session_id, False
+        return await threads.begin(lines, workspace), True
+
+
+async def _greet(lines: JsonLines) -> None:
+    told = await call(lines, "initialize", _GREETING, shapes.Initialized)
+    PROGRAM.check(told.user_agent)
+    await lines.send({"method": "initialized"})

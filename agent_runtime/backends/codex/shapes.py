@@ -44,6 +44,16 @@ class ThreadTold(_Camel):
     thread: Thread
 
 
+class Listed(_Camel):
+    id: str
+
+
+class Models(_Camel):
+    """The answer to model/list."""
+
+    data: list[Listed]
+
+
 class Nothing(_Camel):
     """An answer in which there is nothing to read."""
 

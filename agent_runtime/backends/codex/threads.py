@@ -19,20 +19,21 @@ async def begin(lines: JsonLines, workspace: Path) -> str:
     return await _call(lines, "thread/start", workspace)
 
 
-async def take_up(lines: JsonLines, workspace: Path, thread_id: str) -> str:
-    """That one, or an empty one where the CLI does not know it any more."""
+async def take_up(lines: JsonLines, workspace: Path, thread_id: str) -> bool:
+    """Whether the CLI still knows it: one in which nothing was said it forgets.
+
+    Raises BackendCrashed.
+    """
     try:
-        return await _call(lines, "thread/resume", workspace, threadId=thread_id, excludeTurns=True)
+        await _call(lines, "thread/resume", workspace, threadId=thread_id, excludeTurns=True)
     except Refused:
-        return await begin(lines, workspace)
+        return False
+    return True
 
 
 async def fork(lines: JsonLines, workspace: Path, thread_id: str) -> str:
-    """The id of one that begins as that one, of which nothing may have been said yet."""
-    try:
-        return await _call(lines, "thread/fork", workspace, threadId=thread_id, excludeTurns=True)
-    except Refused:
-        return await begin(lines, workspace)
+    """The id of one that begins as that one. Raises Refused, BackendCrashed."""
+    return await _call(lines, "thread/fork", workspace, threadId=thread_id, excludeTurns=True)
 
 
 async def _call(lines: JsonLines, method: str, workspace: Path, **params: Any) -> str:

@@ -1,24 +1,27 @@
 """The `opencode` backend."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Self
 
 from agent_runtime.backends.binary import Installed
 from agent_runtime.backends.capability import Capability
 from agent_runtime.backends.cli_backend import CliBackend
 from agent_runtime.backends.message import Message
+from agent_runtime.backends.models import refuse_unknown
 from agent_runtime.backends.opencode import history
 from agent_runtime.backends.opencode.client import Client
 from agent_runtime.backends.opencode.config import LOGIN, configuration, has_credentials
 from agent_runtime.backends.opencode.merging import merged
-from agent_runtime.backends.opencode.models import Models
 from agent_runtime.backends.opencode.prompt import Prompt
 from agent_runtime.backends.opencode.server import PROGRAM, Cli, Launch
 from agent_runtime.backends.opencode.turn import Session
 from agent_runtime.backends.protocol import BackendContext, TurnSink, Usability
 from agent_runtime.backends.recalled import Bookmarks, Recalled
-from agent_runtime.errors import BackendUnusable, Invalid
+from agent_runtime.errors import BackendCrashed, BackendUnusable, Invalid, Refused
 from agent_runtime.model import BackendEvent, Outcome, TurnEnd
+
+log = logging.getLogger(__name__)
 
 
 class OpenCodeBackend(CliBackend[Cli, Prompt]):
@@ -52,7 +55,7 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
         if context.model:
             _check_form(context.model)
         self._launcher = Launch(binary, context)
-        self._models = Models()
+        self._models: Sequence[str] = ()
         self._known_session_id = context.session_id
         self._session: Session | None = None
 
@@ -70,7 +73,8 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
 
     def check_model(self, model: str) -> None:
         _check_form(model)
-        self._models.check(model)
+        if self._models:
+            refuse_unknown(PROGRAM.name, model, self._models)
 
     def merge(self, first: BackendEvent, second: BackendEvent) -> BackendEvent | None:
         return merged(first, second)
@@ -83,7 +87,7 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
         self._forget_session()
         cli = await self._launcher.start()
         try:
-            self._models = await Models.told_by(cli.client)
+            self._models = await _listed(cli.client)
         except BaseException:
             await cli.end()
             raise
@@ -112,7 +116,10 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
         end = await prompt.run(message, self._model)
         if end.outcome is Outcome.INTERRUPTED:
             await cli.server.end_strays(before)
-        return self._models.explain(end, self._model)
+        return end
+
+    async def _known_models(self, cli: Cli) -> Sequence[str]:  # noqa: ARG002 - told at its start
+        return self._models
 
     async def _take_up_session(self, client: Client) -> Session:
         """The one we have, that of the runtime before, or a new one."""
@@ -134,6 +141,15 @@ class OpenCodeBackend(CliBackend[Cli, Prompt]):
         for child in await client.children(known):
             session.family.put(child, None)
         return session
+
+
+async def _listed(client: Client) -> Sequence[str]:
+    """A CLI that does not tell its models can be used all the same."""
+    try:
+        return await client.models()
+    except (BackendCrashed, Refused) as error:
+        log.info("models_not_told", extra={"reason": str(error)})
+        return ()
 
 
 def _check_form(model: str) -> None:

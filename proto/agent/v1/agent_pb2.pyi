@@ -174,8 +174,7 @@ Global___SendMessageRequest: _TypeAlias = SendMessageRequest  # noqa: Y015
 @_typing.final
 class NewSessionRequest(_message.Message):
     """Another conversation in the same workspace, from the next message on. It
-    waits in the queue like a message; its final has the new session_id, "" where
-    the backend gives it with the next message.
+    waits in the queue like a message; its final has the new session_id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

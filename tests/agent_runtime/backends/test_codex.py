@@ -59,6 +59,16 @@ async def test_an_edit_is_allowed_and_told(codex: CodexRig, sink: RecordingSink)
     assert end.usage == Usage(input_tokens=2 * INPUT_TOKENS, output_tokens=2 * OUTPUT_TOKENS)
 
 
+async def test_a_fork_that_fails_is_no_empty_session(codex: CodexRig, sink: RecordingSink) -> None:
+    """What was said is not given up without a word."""
+    async with started(codex.make_with()) as backend:
+        await backend.prompt(HELLO, sink)
+        for kept in codex.place.home.rglob("rollout-*.jsonl"):
+            kept.unlink()
+        with pytest.raises(BackendCrashed, match="codex refuses thread/fork: "):
+            await backend.new_session(fork=True)
+
+
 @pytest.mark.parametrize("failure", [Fail(500), Garbage()])
 async def test_a_model_that_is_given_up_fails_the_turn(
     codex: CodexRig, sink: RecordingSink, failure: Fail | Garbage

@@ -226,17 +226,20 @@ async def test_another_session_begins_as_it_was_asked_to(rig: Rig) -> None:
     wanted = ((Capability.FORK, True), (Capability.NEW_SESSION, False))
     sessions = []
     try:
+        made = ""
         for step in (None, *(fork for has, fork in wanted if has in backend.capabilities)):
             if step is not None:
                 if not backend.running:
                     await backend.start()
-                await backend.new_session(fork=step)
+                made = await backend.new_session(fork=step)
             if not backend.running:
                 await backend.start()
             sink = RecordingSink()
             word = "My word is MARMALADE." if step is None else "Which word?"
             assert (await backend.prompt(Message(word), sink)).outcome is Outcome.COMPLETED
             sessions.append(sink.sessions[-1])
+            assert made in ("", sessions[-1])
+            assert step is None or made
             known = "MARMALADE" in str(rig.model.requests[-1])
             assert known is (step is not False)
     finally:

@@ -60,7 +60,7 @@ async def test_a_session_that_is_gone_is_replaced(model_rig: ModelRig, sink: Rec
 
 
 async def test_a_model_error_fails_the_turn(model_rig: ModelRig, sink: RecordingSink) -> None:
-    """The final says what was wrong, in words; the CLI works on afterwards."""
+    """The final says what was wrong, in words, and nothing of models; the CLI works on."""
     model_rig.model.repeat = Fail(400, "the prompt is too strange")
     async with started(model_rig.make()) as backend:
         end = await backend.prompt(HELLO, sink)
@@ -69,6 +69,7 @@ async def test_a_model_error_fails_the_turn(model_rig: ModelRig, sink: Recording
     assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
     assert "the prompt is too strange" in end.message
     assert "{" not in end.message
+    assert "known are" not in end.message
     assert not sink.data(Kind.TEXT)
     assert again.outcome is Outcome.COMPLETED
 
