@@ -84,7 +84,8 @@ def merged_text(first: BackendEvent, second: BackendEvent) -> BackendEvent | Non
 
 def stderr_event(line: Line) -> BackendEvent:
     said = msgspec.json.encode({"type": "stderr", "text": line.text})
-    return BackendEvent("stderr", said, Kind.STATUS, msgspec.json.encode({"text": line.text}))
+    data = msgspec.json.encode({"status": "stderr", "message": line.text})
+    return BackendEvent("stderr", said, Kind.STATUS, data)
 
 
 def _own_event(content: bytes) -> BackendEvent | None:

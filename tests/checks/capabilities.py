@@ -48,6 +48,16 @@ def differences() -> Iterator[str]:
         yield "README.md: the table of capabilities is not up to date; run `make docs`"
 
 
+def cells(backend: str) -> dict[Capability, str]:
+    """What the README says of that backend now: "yes", "(yes)" or ""."""
+    rows = [
+        [cell.strip() for cell in row.strip("|").split("|")]
+        for row in _PLACE.findall(README.read_text("utf-8"))[0].strip().splitlines()
+    ]
+    column = rows[0].index(f"`{backend}`")
+    return {Capability(row[1].strip("`")): row[column] for row in rows[2:]}
+
+
 def _made(text: str) -> str:
     made, count = _PLACE.subn(lambda _: "\n".join(_table()) + "\n", text)
     if count != 1:

@@ -102,7 +102,7 @@ class Meanings:
 
 def _told_of(told: shapes.Update) -> dict[str, Any]:
     """What an update says of its call; the rest stays as it was."""
-    fields = {"tool": told.kind, "title": told.title, "input": told.raw_input}
+    fields = {"tool": told.kind, "input": told.raw_input}
     return {name: value for name, value in fields.items() if value not in (None, msgspec.UNSET)}
 
 

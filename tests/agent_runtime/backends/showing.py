@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from agent_runtime.backends.capability import Capability
@@ -11,7 +11,7 @@ from agent_runtime.backends.message import Attachment, Message
 from agent_runtime.backends.permission_mode import PermissionMode
 from agent_runtime.backends.protocol import Backend
 from agent_runtime.backends.recalled import Bookmarks
-from agent_runtime.errors import Invalid
+from agent_runtime.errors import BackendCrashed, Invalid
 from agent_runtime.model import Kind, Outcome, TurnEnd
 from tests.agent_runtime.backends.rigs import ModelRig
 from tests.agent_runtime.backends.sink import ChoosingSink, RecordingSink
@@ -33,8 +33,8 @@ FILES = {
 class Showing:
     """One backend, which is begun with what shows most of it, and ended with a resumption.
 
-    Only what may be tried without harm is tried undeclared: an attachment, a fork or a
-    fresh session that a backend does not declare, the runtime never asks it for.
+    What the runtime never asks it for, a file or a fork that it does not declare, is tried
+    last, with a backend of its own: whatever comes of that, the others have been seen.
     """
 
     def __init__(self, rig: ModelRig) -> None:
@@ -53,6 +53,7 @@ class Showing:
             await self._steering()
             session_id = await self._sessions()
         await self._resumption(session_id)
+        await self._undeclared()
         return frozenset(self._seen)
 
     async def _words(self) -> None:
@@ -69,20 +70,32 @@ class Showing:
         sink, _ = await self._say(self._rig.run("touch made"), Say("Done."))
         made = (self._rig.place.workspace / "made").exists()
         self._note(Capability.PERMISSIONS, bool(sink.of(Kind.PERMISSION_ASKED)) and made)
-        await self._backend.set_permission_mode("default")
-        self._note(Capability.SET_PERMISSION_MODE)
+        await self._permission_modes()
         sink, _ = await self._say(replace(self._rig.ask("Which?", "A", "B")), Say("Done."))
         answered = "B, as always" in self._rig.model.heard()
         self._note(Capability.QUESTIONS, bool(sink.of(Kind.QUESTION_ASKED)) and answered)
 
+    async def _permission_modes(self) -> None:
+        """Of one that asks nobody, and of one that asks, where nobody allows it."""
+        made = []
+        for mode in (PermissionMode.BYPASS, PermissionMode.DEFAULT):
+            await self._backend.set_permission_mode(mode)
+            path = self._rig.place.workspace / f"made-{mode}"
+            await self._say(self._rig.run(f"touch {path.name}"), Say("Done."), mode=mode)
+            made.append(path.exists())
+        self._note(Capability.SET_PERMISSION_MODE, made == [True, False])
+
     async def _files(self) -> None:
         for capability, file in FILES.items():
-            if capability not in self._backend.capabilities:
-                continue
-            await self._say(Say("Seen."), files=(file,))
-            is_text = capability is Capability.ATTACH_TEXT
-            expected = file.data.decode() if is_text else base64.b64encode(file.data).decode()
-            self._note(capability, expected in self._rig.model.heard())
+            if capability in self._backend.capabilities:
+                await self._say(Say("Seen."), files=(file,))
+                self._note(capability, self._heard(file))
+
+    def _heard(self, file: Attachment) -> bool:
+        """Whether the model was shown it: a text as text."""
+        is_text = file.needs is Capability.ATTACH_TEXT
+        expected = file.data.decode() if is_text else base64.b64encode(file.data).decode()
+        return expected in self._rig.model.heard()
 
     async def _models(self) -> None:
         try:
@@ -139,10 +152,32 @@ class Showing:
             told = await self._backend.recall(self._first)
             self._note(Capability.HISTORY, _WORD in told[self._first.places[0]].text)
 
+    async def _undeclared(self) -> None:
+        self._backend = self._rig.make()
+        async with self._running(self._backend):
+            await self._say(Say("Hello."), text=f"My word is {_WORD}.")
+            declared = self._backend.capabilities
+            if Capability.FORK not in declared:
+                knows, _ = await self._another(fork=True)
+                self._note(Capability.FORK, knows)
+            for capability, file in FILES.items():
+                if capability not in declared:
+                    self._rig.script(Say("Seen."))
+                    with suppress(BackendCrashed, ValueError, UnicodeError):
+                        await self._backend.prompt(Message("Look.", (file,)), RecordingSink())
+                    self._note(capability, self._heard(file))
+                    self._rig.model.forget()
+                    if not self._backend.running:
+                        await self._backend.start()
+
     async def _say(
-        self, *replies: Reply, text: str = "Go on.", files: tuple[Attachment, ...] = ()
+        self,
+        *replies: Reply,
+        text: str = "Go on.",
+        files: tuple[Attachment, ...] = (),
+        mode: PermissionMode = PermissionMode.BYPASS,
     ) -> tuple[RecordingSink, TurnEnd]:
-        sink = ChoosingSink(("B, as always",), mode=PermissionMode.BYPASS)
+        sink = ChoosingSink(("B, as always",), mode=mode)
         self._rig.script(*replies)
         end = await asyncio.wait_for(self._backend.prompt(Message(text, files), sink), _LIMIT_S)
         self._rig.model.forget()

@@ -7,6 +7,7 @@ import pytest
 
 from agent_runtime.backends.codex import CodexBackend
 from agent_runtime.backends.message import Message
+from agent_runtime.errors import BackendCrashed
 from agent_runtime.model import Code, Kind, Outcome, Usage
 from tests.agent_runtime.backends.rigs import CodexRig
 from tests.agent_runtime.backends.sink import RecordingSink

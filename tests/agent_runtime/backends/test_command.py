@@ -60,7 +60,7 @@ async def test_the_exit_code_is_the_outcome(place: Place, sink: RecordingSink) -
         end = await backend.prompt(Message("echo out; echo 'no such luck' >&2; exit 3"), sink)
     assert (end.outcome, end.code) == (Outcome.FAILED, Code.PROMPT_ERROR)
     assert end.message == "the command exited with code 3: no such luck"
-    assert sink.data(Kind.STATUS) == [{"text": "no such luck\n"}]
+    assert sink.data(Kind.STATUS) == [{"status": "stderr", "message": "no such luck\n"}]
     assert sink.said == "out\n"
 
 

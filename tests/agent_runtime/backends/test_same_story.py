@@ -1,7 +1,8 @@
 """One conversation, told by every CLI that has a model, means the same."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.agent_runtime.backends.rigs import ModelRig
 from tests.agent_runtime.backends.sink import ChoosingSink, RecordingSink
 from tests.peers.stub_model import INPUT_TOKENS, OUTPUT_TOKENS, Fail, Say
 
+_PAGE = Path(__file__).parents[3] / "docs/webhooks.md"
 DELTAS = (Kind.TEXT_DELTA, Kind.REASONING_DELTA)
 QUESTION = ["asks: Which? [A, B]", "is told: B"]
 
@@ -69,7 +71,36 @@ async def played(rig: ModelRig, backend: Backend, message: str) -> list[str]:
     sink = ChoosingSink(("B",))
     end = await backend.prompt(Message(message), sink)
     assert_whole(sink, end)
+    assert_as_documented(sink)
     return [*told(rig, sink), ended(end)]
+
+
+def documented() -> Mapping[str, Set[str]]:
+    """The fields of each kind's data by the table of docs/webhooks.md, and its optional ones."""
+    table = _PAGE.read_text("utf-8").partition("### Kinds")[2].partition("\n\nWhat a sub")[0]
+    fields: dict[str, Set[str]] = {}
+    for row in table.splitlines()[4:]:
+        kinds, told = row.removeprefix("| ").split(" | ", 1)
+        named = re.match(r"`\{(.*?)\}`", told)
+        for kind in re.findall(r"`(.*?)`", kinds):
+            fields[kind] = set(named[1].split(", ")) if named else set()
+    fields[Kind.TOOL_FINISHED] = {*fields[Kind.TOOL_STARTED], "output?", "error?"}
+    return fields
+
+
+def test_every_kind_is_documented() -> None:
+    """With the fields that its data has."""
+    assert set(documented()) == set(Kind)
+
+
+def assert_as_documented(sink: RecordingSink) -> None:
+    """No field is missing, and none is there that callers could not know of."""
+    fields = documented()
+    for event in sink.events:
+        told = set(msgspec.json.decode(event.data_json or b"{}")) - {"subagent"}
+        needed = {name for name in fields[event.kind] if not name.endswith("?")}
+        allowed = {name.removesuffix("?") for name in fields[event.kind]}
+        assert needed <= told <= allowed, (event.kind, told)
 
 
 def assert_whole(sink: RecordingSink, end: TurnEnd) -> None:
