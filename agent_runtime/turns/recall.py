@@ -36,6 +36,8 @@ class Recall:
     async def of(self, turns: Sequence[Spoken], *, until: float) -> Mapping[int, Recalled]:
         """By number of the turn; without those that it does not tell, whatever the reason.
 
+        A session that is gone does not keep another from being told.
+
         `until`: of the loop's clock, when there is no more time to ask.
         """
         if Capability.HISTORY not in self._backend.capabilities:
@@ -46,8 +48,8 @@ class Recall:
             async with asyncio.timeout_at(until), self._turn:
                 for _, group in groupby(wanted, key=attrgetter("session_id")):
                     told |= await self._of_session(list(group))
-        except (RuntimeFault, TimeoutError) as error:
-            log.info("history_not_told", extra={"reason": str(error) or "time is up"})
+        except TimeoutError:
+            log.info("history_not_told", extra={"reason": "time is up"})
         except Exception:
             log.exception("history_not_told")
         return told
@@ -57,13 +59,20 @@ class Recall:
         before = self._journal.bookmarks.next(session_id, turns[-1].turn)
         wanted = Bookmarks(session_id, tuple(turn.place for turn in turns), before)
         try:
-            found = await self._backend.recall(wanted)
-        except NotRecalled as refusal:
-            if not refusal.asleep or all(turn.whole for turn in turns):
-                raise
-            await self._bring_up()
-            found = await self._backend.recall(wanted)
+            found = await self._found(wanted, wake=not all(turn.whole for turn in turns))
+        except RuntimeFault as fault:
+            log.info("history_not_told", extra={"session": session_id, "reason": str(fault)})
+            return {}
         return {turn.turn: found[turn.place] for turn in turns if turn.place in found}
+
+    async def _found(self, wanted: Bookmarks, *, wake: bool) -> Mapping[str, Recalled]:
+        try:
+            return await self._backend.recall(wanted)
+        except NotRecalled as refusal:
+            if not (wake and refusal.asleep):
+                raise
+        await self._bring_up()
+        return await self._backend.recall(wanted)
 
 
 def _better_by_cli(turn: Spoken) -> bool:

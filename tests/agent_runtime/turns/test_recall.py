@@ -1,6 +1,7 @@
 """What the CLI keeps stands in for the journal, and the journal for the CLI."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,25 @@ async def test_a_session_is_asked_for_its_own_prompts(tmp_path: Path) -> None:
         b.backend.recalls.clear()
         assert await answers(b, limit=2, forward=True) == ["kept one"]
         assert b.backend.recalls == [Bookmarks("ses-0", ("at one",), before="at two")]
+
+
+async def test_a_session_that_is_gone_is_the_journals_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CLI still tells the others."""
+    async with bench(tmp_path, keeps) as b:
+        await say(b, "one")
+        b.backend.sessions.append("another")
+        await say(b, "two")
+        recalls = b.backend.recall
+
+        async def knows_one_only(wanted: Bookmarks) -> Mapping[str, Recalled]:
+            if wanted.session_id == "ses-0":
+                raise NotRecalled("there is no such session")
+            return await recalls(wanted)
+
+        monkeypatch.setattr(b.backend, "recall", knows_one_only)
+        assert await answers(b) == ["streamed one", "kept two"]
 
 
 @pytest.mark.parametrize(
