@@ -6,6 +6,7 @@ import pytest
 
 from tests.cluster.contents import counted, counting
 from tests.cluster.deployment import Deployment, deployed
+from tests.cluster.place import finalizers
 from tests.cluster.receiving import NodeReceiver
 from tests.deploy.kustomize import FOLDER
 from tests.e2e.story import first_seen, of, text, turn, whole
@@ -57,3 +58,22 @@ async def test_a_lost_pod_is_made_again_and_its_journal_goes_on(
         await kept.run(
             *("wait", "pvc", "--selector", f"agent-id={agent}"), "--for=delete", "--timeout=50s"
         )
+
+
+async def test_only_its_agent_can_bring_a_killed_gateway_back_to_a_turn(
+    kept: Deployment, receiver: NodeReceiver
+) -> None:
+    """The one gateway dies in mid-turn, and no note on the pod says so to the one that is started
+    again: it is nudged through the Service, and goes on without a gap."""
+    async with kept.client() as client:
+        agent = await client.create()
+        answer = await client.send(agent, counting(40, per_s=40), receiver.url)
+        await receiver.wait(5)
+        pod = await kept.pod(agent)
+        assert pod is not None
+        assert not finalizers(pod)
+        (gateway,) = await kept.replicas()
+        gateway.kill()
+        story = first_seen(await turn(receiver, answer.json()["request_id"]))
+    whole(story)
+    assert text(story) == counted(40)
