@@ -5,13 +5,16 @@ import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cluster import account
 from tests.cluster.account import Permission
 from tests.cluster.deployment import Deployment, deployed
+from tests.cluster.node.layout import ADDRESS
 from tests.cluster.outside import gateway_outside, house_outside
+from tests.deploy.kustomize import FOLDER
 from tests.peers.gateway import GatewayProcess, House
 
 _REFUSED_S = 20.0
@@ -23,38 +26,97 @@ _SETTINGS = {
 """Agents never start."""
 _AT_START = {"list", "watch"}
 """Verbs that are used when a gateway starts, and then not soon again."""
+_COMPONENTS = [FOLDER / "components" / name for name in ("agent-volumes", "node-ports")]
+_EXTENDED = {"FORGE_AGENT_VOLUME": "64Mi", "NODE_HOST": ADDRESS}
+"""The settings for which they are there."""
+_NOWHERE = f"http://{ADDRESS}:9/hook"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def empty() -> Iterator[Deployment]:
-    """All of deploy/, without a gateway."""
+    """The base of deploy/, without a gateway."""
     with deployed(replicas=0) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def extended() -> Iterator[Deployment]:
+    """The same, with the components that give gateways more to do."""
+    with deployed(replicas=0, components=_COMPONENTS) as made:
         yield made
 
 
 async def test_each_permission_is_needed(tmp_path: Path, empty: Deployment) -> None:
     """With any verb of the Role taken away, something that gateways do is refused for the lack of
     it; with all of them, nothing is."""
-    kubeconfig = str(await account.kubeconfig(empty, tmp_path))
-    asked = await account.permissions(empty)
-    async with gateway_outside(
-        tmp_path / "one", empty, kubeconfig=kubeconfig, **_SETTINGS
-    ) as gateway:
+    await each_is_needed(tmp_path, empty, await account.permissions(empty))
+
+
+async def test_each_permission_of_components_is_needed(
+    tmp_path: Path, empty: Deployment, extended: Deployment
+) -> None:
+    """The same of the verbs that they add, with the settings that those are for."""
+    base = await account.permissions(empty)
+    added = [asked for asked in await account.permissions(extended) if asked not in base]
+    assert {asked.resource for asked in added} == {"persistentvolumeclaims", "services"}
+    await each_is_needed(tmp_path, extended, added, **_EXTENDED)
+
+
+async def test_a_lost_pod_is_made_again_with_no_more_than_that(
+    tmp_path: Path, extended: Deployment
+) -> None:
+    """With its Service, and with the message that waited on it."""
+    kubeconfig = str(await account.kubeconfig(extended, tmp_path))
+    settings = {**_SETTINGS, **_EXTENDED}
+    async with gateway_outside(tmp_path, extended, kubeconfig=kubeconfig, **settings) as gateway:
+        async with gateway.client() as client:
+            agent = await client.begin()
+            sent = await client.send(agent, "echo hi", _NOWHERE)
+            assert sent.status_code == 202, sent.text
+            await extended.until_noted(agent)
+            lost = await extended.pod(agent)
+            assert lost is not None
+            name = lost["metadata"]["name"]
+            await extended.run("delete", "pod", name, "--force", "--wait=false")
+            await extended.until_pod(agent, lambda pod: made_again(pod, lost))
+            await extended.until_noted(agent)
+            async with asyncio.timeout(_REFUSED_S):
+                while not owned_by(await extended.objects("services"), await extended.pod(agent)):
+                    await asyncio.sleep(0.05)
+        assert not account.REFUSED.search(gateway.log)
+
+
+async def each_is_needed(
+    folder: Path, place: Deployment, asked: list[Permission], **settings: str
+) -> None:
+    """By gateways with these settings."""
+    kubeconfig = str(await account.kubeconfig(place, folder))
+    given = {"kubeconfig": kubeconfig, **_SETTINGS, **settings}
+    async with gateway_outside(folder / "one", place, **given) as gateway:
         told = await life_of_an_agent(gateway)
-        await no_pods(empty)
+        await no_pods(place)
         assert not account.REFUSED.search(told + gateway.log)
         for permission in asked:
             if permission.verb not in _AT_START:
-                async with account.without(empty, permission):
+                async with account.without(place, permission):
                     await refused(gateway, permission, await life_of_an_agent(gateway))
     for permission in asked:
         if permission.verb in _AT_START:
-            place = tmp_path / f"without-{permission.verb}-{permission.resource}"
-            async with (
-                account.without(empty, permission),
-                house_outside(place, empty, kubeconfig=kubeconfig) as house,
-            ):
-                await refused(await started(house), permission, "")
+            own = folder / f"without-{permission.verb}-{permission.resource}"
+            async with account.without(place, permission), house_outside(own, place, **given) as h:
+                await refused(await started(h), permission, "")
+
+
+def made_again(pod: dict[str, Any] | None, lost: dict[str, Any]) -> bool:
+    return pod is not None and pod["metadata"]["uid"] != lost["metadata"]["uid"]
+
+
+def owned_by(services: list[dict[str, Any]], pod: dict[str, Any] | None) -> bool:
+    """Whether one of them goes with that pod."""
+    owners = [
+        owner["uid"] for made in services for owner in made["metadata"].get("ownerReferences", ())
+    ]
+    return pod is not None and pod["metadata"]["uid"] in owners
 
 
 async def started(house: House) -> GatewayProcess:
