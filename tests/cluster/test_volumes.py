@@ -66,14 +66,15 @@ async def test_only_its_agent_can_bring_a_killed_gateway_back_to_a_turn(
     """The one gateway dies in mid-turn, and no note on the pod says so to the one that is started
     again: it is nudged through the Service, and goes on without a gap."""
     async with kept.client() as client:
+        (gateway,) = await kept.replicas()
         agent = await client.create()
-        answer = await client.send(agent, counting(40, per_s=40), receiver.url)
+        answer = await client.send(agent, counting(40, per_s=10), receiver.url)
         await receiver.wait(5)
         pod = await kept.pod(agent)
         assert pod is not None
         assert not finalizers(pod)
-        (gateway,) = await kept.replicas()
         gateway.kill()
+        assert len(receiver.hooks) < 40
         story = first_seen(await turn(receiver, answer.json()["request_id"]))
     whole(story)
     assert text(story) == counted(40)
