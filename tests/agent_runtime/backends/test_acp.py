@@ -55,7 +55,7 @@ async def test_opencode_is_resumed_and_knows_its_models(acp: AcpRig, sink: Recor
     async with started(acp.make_with()) as backend:
         await backend.prompt(Message("My number is 4711."), sink)
         assert Capability.MODELS in backend.capabilities
-        with pytest.raises(Invalid, match="'stub/nope', but stub/stub-model"):
+        with pytest.raises(Invalid, match="'stub/nope'; known are stub/stub-model"):
             await backend.set_model("stub/nope")
         await backend.set_model("stub/stub-model")
     async with started(acp.make_with(session_id=sink.sessions[0])) as backend:
