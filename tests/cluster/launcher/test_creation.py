@@ -12,6 +12,7 @@ import pytest
 from gateway.errors import StartFailed, Unavailable
 from gateway.launchers.kubernetes import KubernetesLauncher, sweep
 from tests.cluster.launcher.place import KubernetesPlace
+from tests.cluster.node.errors import Failed
 from tests.gateway.launchers.harness import spec, status
 
 HOSTILE_OWNERS = [
@@ -143,6 +144,49 @@ async def test_a_full_quota_is_waited_for_then_told(place: KubernetesPlace) -> N
         await asyncio.sleep(0.5)
         assert not making.done()
     assert (await making).ready
+
+
+@asynccontextmanager
+async def limits(place: KubernetesPlace, memory: str) -> AsyncIterator[None]:
+    """No container may have more memory, from when the API server has noticed."""
+    limit = {"type": "Container", "max": {"memory": memory}}
+    spoken = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "little"},
+        "spec": {"limits": [limit]},
+    }
+    await asyncio.to_thread(place.kubectl, "create", "-f", "-", text=json.dumps(spoken))
+    try:
+        async with asyncio.timeout(30):
+            while await asyncio.to_thread(admitted, place, "64Mi"):
+                await asyncio.sleep(0.1)
+        yield
+    finally:
+        await asyncio.to_thread(place.kubectl, "delete", "limitrange", "little")
+
+
+def admitted(place: KubernetesPlace, memory: str) -> bool:
+    """Whether a container may have so much."""
+    wanted = {"name": "probe", "image": "none", "resources": {"limits": {"memory": memory}}}
+    overrides = json.dumps({"spec": {"containers": [wanted]}})
+    try:
+        place.kubectl(
+            *("run", "probe", "--image=none", "--dry-run=server", f"--overrides={overrides}")
+        )
+    except Failed:
+        return False
+    return True
+
+
+async def test_what_admission_refuses_is_told_in_its_words(place: KubernetesPlace) -> None:
+    """At once, for it would be refused again."""
+    launcher = await place.open()
+    async with limits(place, memory="1Mi"):
+        told = await refused(launcher)
+    assert "the cluster refuses it" in told
+    assert "maximum memory usage per Container is 1Mi" in told
+    await eventually_nothing(place)
 
 
 async def test_pod_security_is_told_at_start(place: KubernetesPlace, tmp_path: Path) -> None:
