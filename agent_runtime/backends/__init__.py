@@ -11,6 +11,7 @@ CLI, and what several of them need:
     jsonrpc      what JSON-RPC messages are wrapped in
     shape        JSON, read in the shapes that are expected               (on unreadable)
     open_asks    what is asked while a prompt runs
+    models       what is said of a model that the CLI does not list
     start_failure  a CLI that did not start, and whether its version is why
     binary       a program and the versions of it that are supported
     file_changed what no event of its own tells of

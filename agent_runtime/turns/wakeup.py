@@ -35,7 +35,7 @@ class Wakeup:
             raise NotRecalled(failure)
 
     async def fulfil(self) -> None:
-        """Start the CLI, if it does not run. Never raises for what the CLI does."""
+        """Start the CLI, if it does not run. Whatever fails, the runner's messages go on."""
         failure = ""
         try:
             async with asyncio.timeout(_START_S):
@@ -44,6 +44,9 @@ class Wakeup:
         except (RuntimeFault, TimeoutError) as error:
             failure = str(error) or "it does not come up in time"
             log.info("not_woken", extra={"reason": failure})
+        except Exception:
+            log.exception("not_woken")
+            failure = "the backend's adapter failed; see the agent's log"
         finally:
             done, self._done = self._done, None
             if done is not None:

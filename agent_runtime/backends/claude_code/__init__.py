@@ -5,7 +5,7 @@
     asking       what the CLI asks, carried to the sink and back
     history      what the CLI itself has kept of prompts
     cli          the process, its control requests, its version
-    forks        sessions that are to begin as others, on disk
+    planned      sessions of which the CLI knows nothing yet, on disk
     turn         what one prompt has come to, told by the events alone (no I/O)
     meaning      kind and data of an event                         (no I/O)
     asked        what an event asks, and what is answered          (no I/O)

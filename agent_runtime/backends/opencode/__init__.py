@@ -3,7 +3,6 @@
     backend      the Backend: start, prompt, interrupt, stop
     prompt       one prompt, from its POST to its end
     turn         what one prompt has come to, told by the events alone (no I/O)
-    models       those that the CLI lists
     history      what the CLI itself has kept of prompts
     asking       what the CLI asks, carried to the sink and back
     meaning      kind and data of an event                         (no I/O)

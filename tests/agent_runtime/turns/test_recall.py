@@ -233,6 +233,18 @@ async def test_a_message_that_comes_while_the_cli_is_woken_starts_it_no_second_t
         assert starts == [1]
 
 
+async def test_a_fault_while_the_cli_is_woken_ends_no_runner(tmp_path: Path) -> None:
+    """Whoever wished for it is told that it does not run; messages go on."""
+    async with bench(tmp_path, keeps) as b:
+        b.backend.running = False
+        b.backend.start_error = RuntimeError("a fault of the adapter")
+        with pytest.raises(NotRecalled, match="agent's log"):
+            await asyncio.wait_for(b.runner.wakeup.wish(), 10)
+        b.backend.start_error = None
+        await say(b, "one")
+        assert b.backend.prompts == ["one"]
+
+
 async def test_what_nobody_can_tell_is_not_passed_over(tmp_path: Path) -> None:
     """That there was a turn, how it ended and what it used; `truncated` says that words lack."""
     async with bench(tmp_path, keeps) as b:
